@@ -1,0 +1,249 @@
+"""What evidence about a job means for its pod: events, or nothing where it is no news.
+
+Evidence is compared with the pod's state, so reading the same evidence twice is harmless: after a restart
+everything is simply read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sidecar.domain import events as ev
+from sidecar.domain.events import Source
+from sidecar.domain.lifecycle import Phase
+from sidecar.domain.pod import ContainerRole
+from sidecar.domain.projection import ContainerState, ContainerStatus, PodState, apply
+from sidecar.domain.slurm_state import SlurmState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """An event together with when it happened and who told us."""
+
+    event: ev.Event
+    at: datetime
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvidence:
+    """What squeue or sacct says about one job."""
+
+    job_id: str
+    state: SlurmState
+    source: Source
+    observed_at: datetime
+    reason: str = ""
+    nodes: str = ""
+    exit_code: int = 0
+    signal: int = 0
+    time_limit: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a Slurm state means for a container that did not report its own end."""
+
+    exit_code: int
+    reason: str
+    message: str = ""
+
+
+KILLED = frozenset({137, 143})
+"""Codes of a container ended by SIGKILL or SIGTERM, which Slurm's verdict explains better than the code does."""
+
+
+def job(state: PodState, evidence: JobEvidence) -> list[Observation]:
+    """News from Slurm's queue about a job that has not ended."""
+    at = evidence.started_at or evidence.observed_at
+    if evidence.state.is_waiting:
+        if state.phase is Phase.SUBMITTED and state.reason == evidence.reason:
+            return []
+        queued = ev.JobQueued(reason=evidence.reason)
+        return [Observation(event=queued, at=evidence.observed_at, source=evidence.source)]
+    if evidence.state.is_active and state.phase is Phase.SUBMITTED:
+        return [Observation(event=ev.JobStarted(nodes=evidence.nodes), at=at, source=evidence.source)]
+    return []
+
+
+def report(state: PodState, facts: Iterable[tuple[ev.Event, datetime]]) -> list[Observation]:
+    """News from the job's own report; facts that the state already holds are skipped."""
+    news = []
+    for event, at in facts:
+        if _is_news(state, event):
+            news.append(Observation(event=event, at=at, source=Source.REPORT))
+            state = apply(state, event, at)
+    return news
+
+
+def _is_news(state: PodState, event: ev.Event) -> bool:
+    match event:
+        case ev.JobStarted():
+            return state.phase is Phase.SUBMITTED
+        case ev.ImagePullFailed(container=name, attempt=attempt):
+            container = _running(state, name)
+            return container is not None and _is_before_start(container, attempt)
+        case ev.ContainerStarted(container=name, attempt=attempt):
+            container = _running(state, name)
+            return container is not None and _is_before_start(container, attempt)
+        case ev.ContainerTerminated(container=name, attempt=attempt):
+            container = _running(state, name)
+            return container is not None and container.termination is None and attempt == container.attempt
+        case ev.ContainerRestarting(container=name, attempt=attempt):
+            container = _running(state, name)
+            return container is not None and attempt == container.attempt + 1
+        case _:
+            return False
+
+
+def _running(state: PodState, name: str) -> ContainerState | None:
+    return state.container(name) if state.phase is Phase.RUNNING else None
+
+
+def _is_before_start(container: ContainerState, attempt: int) -> bool:
+    return container.status is ContainerStatus.WAITING and attempt == container.attempt
+
+
+def ended(state: PodState, evidence: JobEvidence, facts: Iterable[tuple[ev.Event, datetime]] = ()) -> list[Observation]:
+    """The end of a job: the last facts of its report, every container's end, and the verdict.
+
+    :param facts: what the report says that is not yet in ``state``; kills in it carry Slurm's reason
+    """
+    verdict = verdict_of(evidence)
+    at = evidence.ended_at or evidence.observed_at
+    news = list(_start_if_missed(state, evidence))
+    state = _after(state, news)
+    explained = [(_explain(event, verdict), when) for event, when in facts]
+    reported = report(state, explained)
+    state = _after(state, reported)
+    closing = [Observation(event=event, at=at, source=evidence.source) for event in _close(state, verdict)]
+    state = _after(state, closing)
+    final = Observation(event=_final(state, evidence, verdict), at=at, source=evidence.source)
+    return [*news, *reported, *closing, final]
+
+
+def _start_if_missed(state: PodState, evidence: JobEvidence) -> Iterator[Observation]:
+    if state.phase is Phase.SUBMITTED and evidence.started_at and evidence.nodes:
+        started = ev.JobStarted(nodes=evidence.nodes)
+        yield Observation(event=started, at=evidence.started_at, source=evidence.source)
+
+
+def _after(state: PodState, news: Iterable[Observation]) -> PodState:
+    for item in news:
+        state = apply(state, item.event, item.at)
+    return state
+
+
+def _explain(event: ev.Event, verdict: Verdict) -> ev.Event:
+    """A kill is given the reason for which Slurm killed."""
+    if not isinstance(event, ev.ContainerTerminated) or not verdict.message or event.exit_code not in KILLED:
+        return event
+    return replace(event, reason=verdict.reason, message=verdict.message)
+
+
+def _close(state: PodState, verdict: Verdict) -> Iterator[ev.Event]:
+    """An end for every container that has not reported one."""
+    culprit = failed_init(state)
+    for container in state.containers:
+        if container.status is ContainerStatus.TERMINATED:
+            continue
+        if culprit is not None and container.started_at is None:
+            yield _never_started(container, culprit)
+        else:
+            yield ev.ContainerTerminated(
+                container=container.name,
+                attempt=container.attempt,
+                exit_code=verdict.exit_code,
+                reason=verdict.reason,
+                message=verdict.message,
+            )
+
+
+def failed_init(state: PodState) -> ContainerState | None:
+    """The init container that ended the pod, or ``None``."""
+    for container in state.containers:
+        ended = container.termination
+        if container.role is ContainerRole.INIT and ended is not None and ended.exit_code != 0:
+            return container
+    return None
+
+
+def _never_started(container: ContainerState, culprit: ContainerState) -> ev.ContainerTerminated:
+    code = culprit.termination.exit_code if culprit.termination else 1
+    return ev.ContainerTerminated(
+        container=container.name,
+        attempt=container.attempt,
+        exit_code=128,
+        reason="NotStarted",
+        message=f"not started, because init container {culprit.name} failed with exit code {code}",
+    )
+
+
+def _final(state: PodState, evidence: JobEvidence, verdict: Verdict) -> ev.JobEnded:
+    succeeded = all(c.termination is not None and c.termination.exit_code == 0 for c in state.containers)
+    is_success = succeeded and evidence.state is SlurmState.COMPLETED
+    if is_success:
+        kind: type[ev.JobEnded] = ev.JobSucceeded
+    elif state.is_deleted:
+        kind = ev.JobCancelled
+    else:
+        kind = ev.JobFailed
+    return kind(
+        slurm_state=evidence.state,
+        exit_code=evidence.exit_code,
+        signal=evidence.signal,
+        reason="Completed" if is_success else verdict.reason,
+        message="" if is_success else (verdict.message or _first_failure(state)),
+    )
+
+
+def _first_failure(state: PodState) -> str:
+    for c in state.containers:
+        if c.termination is not None and c.termination.exit_code != 0:
+            return f"container {c.name} failed with exit code {c.termination.exit_code}"
+    return ""
+
+
+def verdict_of(evidence: JobEvidence) -> Verdict:
+    """What a final Slurm state means for a container that did not report its own end.
+
+    Source: https://slurm.schedmd.com/squeue.html#SECTION_JOB-STATE-CODES
+    """
+    state = evidence.state
+    if state is SlurmState.COMPLETED:
+        return Verdict(exit_code=0, reason="Completed")
+    if state is SlurmState.FAILED:
+        code = 128 + evidence.signal if evidence.signal else evidence.exit_code or 1
+        return Verdict(exit_code=code, reason="Error")
+    code, reason, why = _KILLS.get(state, (137, "JobLost", "the job was lost"))
+    limit = f" ({evidence.time_limit})" if evidence.time_limit and state is SlurmState.TIMEOUT else ""
+    return Verdict(exit_code=code, reason=reason, message=f"Slurm job {evidence.job_id}: {state}, {why}{limit}")
+
+
+_KILLS: dict[SlurmState, tuple[int, str, str]] = {
+    SlurmState.OUT_OF_MEMORY: (137, "OOMKilled", "the job used more memory than it asked for"),
+    SlurmState.TIMEOUT: (143, "DeadlineExceeded", "the job reached its time limit"),
+    SlurmState.DEADLINE: (143, "DeadlineExceeded", "the job reached its deadline"),
+    SlurmState.CANCELLED: (143, "Cancelled", "the job was cancelled"),
+    SlurmState.PREEMPTED: (143, "Preempted", "the job was preempted"),
+    SlurmState.NODE_FAIL: (137, "NodeLost", "a node of the job failed"),
+    SlurmState.BOOT_FAIL: (137, "NodeLost", "a node of the job could not be started"),
+    SlurmState.REVOKED: (137, "NodeLost", "the job was revoked"),
+}
+"""Exit code, reason and sentence of every state in which Slurm itself ended the job."""
+
+
+def lost(state: PodState, now: datetime, detail: str) -> list[Observation]:
+    """The end of a job about which neither Slurm nor the job's own files say any more how it ended."""
+    closing: list[ev.Event] = [
+        ev.ContainerTerminated(container=c.name, attempt=c.attempt, exit_code=137, reason="JobLost", message=detail)
+        for c in state.containers
+        if c.status is not ContainerStatus.TERMINATED
+    ]
+    kind = ev.JobCancelled if state.is_deleted else ev.JobFailed
+    final = kind(slurm_state="UNKNOWN", reason="JobLost", message=detail)
+    return [Observation(event=event, at=now, source=Source.SIDECAR) for event in (*closing, final)]

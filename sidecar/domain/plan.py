@@ -1,0 +1,67 @@
+"""From a pod and the site's policy to the one job that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sidecar.domain.pod import Container, Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flavor:
+    """A named set of defaults for jobs (``Flavors`` in the configuration)."""
+
+    name: str
+    description: str = ""
+    cpu_default: int | None = None
+    """Cores, for pods that state none."""
+    memory_default_bytes: int | None = None
+    uid: int | None = None
+    slurm_flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePolicy:
+    """What the site's configuration says about every pod."""
+
+    flavors: Mapping[str, Flavor] = field(default_factory=dict)
+    default_flavor: str = ""
+    default_uid: int | None = None
+    default_cpu: int | None = None
+    default_memory_bytes: int | None = None
+    image_prefix: str = ""
+    export_pod_data: bool = True
+    enable_probes: bool = False
+    allowed_host_paths: tuple[str, ...] = ()
+    """Path prefixes; empty: wherever the job's user may go."""
+    protected_paths: tuple[str, ...] = ()
+    """Paths that no hostPath may touch: the data folder, the database, the configuration."""
+    default_namespace: str = "default"
+    runtime_options: tuple[str, ...] = ("--no-eval", "--containall")
+    """Options of every runtime call (``SingularityDefaultOptions``)."""
+    allow_pre_exec: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedContainer:
+    """A container and how the runtime shall start it."""
+
+    container: Container
+    image: str
+    """What the runtime is given: an absolute path or a URI such as ``docker://docker.io/library/busybox:1.36``."""
+    runtime_options: tuple[str, ...]
+    """All options of the runtime call except mounts, working directory and environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPlan:
+    """The job: everything :mod:`sidecar.job` needs to write it down."""
+
+    job_name: str
+    sbatch_options: tuple[str, ...]
+    """Long-form words such as ``--cpus-per-task=2``, one per ``#SBATCH`` line; the contract's own options
+    (``--comment``, ``--chdir``, ``--output``, ...) are added when the script is rendered."""
+    containers: tuple[PlannedContainer, ...]
+    requests: Resources
+    notes: tuple[str, ...] = ()

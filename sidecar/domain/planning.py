@@ -1,0 +1,183 @@
+"""From a pod and the site's policy to the plan of its one job."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+from sidecar.domain import flags as sbatch_flags
+from sidecar.domain import images
+from sidecar.domain.flags import Flag
+from sidecar.domain.plan import Flavor, JobPlan, PlannedContainer, SitePolicy
+from sidecar.domain.pod import Container, ContainerRole, HostPathVolume, Pod, Resources
+from sidecar.errors import UnsupportedPod
+
+_GPU_FLAGS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")
+_MEMORY_FLAGS = ("mem", "mem-per-cpu", "mem-per-gpu")
+_MIB = 1024 * 1024
+
+
+def plan(pod: Pod, policy: SitePolicy, *, token: str) -> JobPlan:
+    """Decide how a pod becomes a job.
+
+    :param token: of this submission; part of the job's name unless the pod names the job
+    :raises UnsupportedPod: the pod asks for what the site does not allow or the sidecar cannot do
+    """
+    _check_policy(pod, policy)
+    flavor = _flavor(pod, policy)
+    stated = effective(pod.containers)
+    flags = sbatch_flags.merge(
+        [
+            sbatch_flags.parse(flavor.slurm_flags, where=f"flavor {flavor.name}") if flavor else [],
+            sbatch_flags.parse(pod.options.flags, where="annotation slurm-job.vk.io/flags"),
+            _stated_flags(stated),
+        ]
+    )
+    defaults, notes = _default_flags(pod, policy, flavor, flags)
+    all_flags = [*flags, *defaults]
+    name = sbatch_flags.value_of(all_flags, "job-name") or f"{pod.name}.{token}"
+    return JobPlan(
+        job_name=name,
+        sbatch_options=tuple(str(flag) for flag in all_flags if flag.name != "job-name"),
+        containers=tuple(_planned(container, pod, policy) for container in pod.containers),
+        requests=_requests(stated, all_flags),
+        notes=notes,
+    )
+
+
+def _check_policy(pod: Pod, policy: SitePolicy) -> None:
+    if pod.options.pre_exec and not policy.allow_pre_exec:
+        raise UnsupportedPod("annotation slurm-job.vk.io/pre-exec: this site does not allow it (AllowPreExec)")
+    for volume in pod.volumes:
+        if isinstance(volume, HostPathVolume):
+            _check_host_path(volume, policy)
+
+
+def _check_host_path(volume: HostPathVolume, policy: SitePolicy) -> None:
+    """The first look, at the text alone; the job resolves symbolic links on the node and looks again."""
+    where = f"volume {volume.name}: hostPath {volume.path}"
+    if _is_below(volume.path, policy.protected_paths) or _is_above(volume.path, policy.protected_paths):
+        raise UnsupportedPod(f"{where} holds the sidecar's own files and cannot be mounted")
+    if policy.allowed_host_paths and not _is_below(volume.path, policy.allowed_host_paths):
+        allowed = ", ".join(policy.allowed_host_paths)
+        raise UnsupportedPod(f"{where} is not allowed at this site; allowed are {allowed}")
+
+
+def _is_below(path: str, prefixes: Iterable[str]) -> bool:
+    return any(path == p.rstrip("/") or path.startswith(p.rstrip("/") + "/") for p in prefixes)
+
+
+def _is_above(path: str, prefixes: Iterable[str]) -> bool:
+    return any(p.startswith(path.rstrip("/") + "/") for p in prefixes)
+
+
+def _flavor(pod: Pod, policy: SitePolicy) -> Flavor | None:
+    wanted = pod.options.flavor
+    if wanted:
+        if wanted not in policy.flavors:
+            known = ", ".join(sorted(policy.flavors)) or "none"
+            raise UnsupportedPod(f"annotation slurm-job.vk.io/flavor: there is no flavor {wanted!r}; known: {known}")
+        return policy.flavors[wanted]
+    gpus = effective(pod.containers).gpus
+    fitting = _gpu_flavor(gpus, policy) if gpus else None
+    return fitting or policy.flavors.get(policy.default_flavor)
+
+
+def _gpu_flavor(gpus: int, policy: SitePolicy) -> Flavor | None:
+    """The flavor whose ``--gres=gpu:N`` fits best: N as asked for, else the smallest larger one."""
+    counted = [(_gpus_of(flavor), name) for name, flavor in policy.flavors.items()]
+    fitting = sorted((count, name) for count, name in counted if count >= gpus)
+    return policy.flavors[fitting[0][1]] if fitting else None
+
+
+def _gpus_of(flavor: Flavor) -> int:
+    value = sbatch_flags.value_of(sbatch_flags.parse(flavor.slurm_flags, where=f"flavor {flavor.name}"), *_GPU_FLAGS)
+    match = re.search(r"(?:^|:)(\d+)$", (value or "").split(",")[0].split("(")[0])
+    return int(match.group(1)) if match and "gpu" in (value or "gpu") else 0
+
+
+def effective(containers: Iterable[Container]) -> Resources:
+    """What the pod needs at any one time: the sum over its main containers, or its largest init container.
+
+    ``None`` where no container states anything. A container that states nothing counts one core beside others
+    that do.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers
+    """
+    everyone = list(containers)
+    mains = [c.requests for c in everyone if c.role is ContainerRole.MAIN]
+    inits = [c.requests for c in everyone if c.role is ContainerRole.INIT]
+    return Resources(
+        cpu_millis=_largest([r.cpu_millis for r in mains], [r.cpu_millis for r in inits], unstated=1000),
+        memory_bytes=_largest([r.memory_bytes for r in mains], [r.memory_bytes for r in inits], unstated=0),
+        gpus=max(sum(r.gpus for r in mains), max((r.gpus for r in inits), default=0)),
+    )
+
+
+def _largest(mains: list[int | None], inits: list[int | None], *, unstated: int) -> int | None:
+    if all(amount is None for amount in (*mains, *inits)):
+        return None
+    total = sum(unstated if amount is None else amount for amount in mains)
+    return max([total, *(amount or 0 for amount in inits)])
+
+
+def _stated_flags(stated: Resources) -> list[Flag]:
+    flags = []
+    if stated.cpu_millis is not None:
+        flags.append(Flag("cpus-per-task", str(_cores(stated.cpu_millis))))
+    if stated.memory_bytes is not None:
+        flags.append(Flag("mem", f"{_mib(stated.memory_bytes)}M"))
+    return flags
+
+
+def _cores(millis: int) -> int:
+    return max(1, math.ceil(millis / 1000))
+
+
+def _mib(amount: int) -> int:
+    return max(1, math.ceil(amount / _MIB))
+
+
+def _default_flags(
+    pod: Pod, policy: SitePolicy, flavor: Flavor | None, flags: list[Flag]
+) -> tuple[list[Flag], tuple[str, ...]]:
+    """What the flags leave open, and what the pod's history should say about it."""
+    defaults = []
+    notes = []
+    if sbatch_flags.value_of(flags, "cpus-per-task") is None:
+        mains = sum(c.role is ContainerRole.MAIN for c in pod.containers)
+        cores = (flavor.cpu_default if flavor else None) or policy.default_cpu or mains
+        defaults.append(Flag("cpus-per-task", str(cores)))
+    if sbatch_flags.value_of(flags, *_MEMORY_FLAGS) is None:
+        memory = (flavor.memory_default_bytes if flavor else None) or policy.default_memory_bytes
+        if memory:
+            defaults.append(Flag("mem", f"{_mib(memory)}M"))
+        else:
+            notes.append("no container states its memory: the partition's default applies")
+    gpus = effective(pod.containers).gpus
+    if gpus and sbatch_flags.value_of(flags, *_GPU_FLAGS) is None:
+        defaults.append(Flag("gres", f"gpu:{gpus}"))
+    return defaults, tuple(notes)
+
+
+def _requests(stated: Resources, flags: list[Flag]) -> Resources:
+    """What is asked of Slurm, for the history."""
+    cores = sbatch_flags.value_of(flags, "cpus-per-task")
+    memory = re.fullmatch(r"(\d+)M", sbatch_flags.value_of(flags, "mem") or "")
+    return Resources(
+        cpu_millis=int(cores) * 1000 if cores and cores.isdigit() else stated.cpu_millis,
+        memory_bytes=int(memory.group(1)) * _MIB if memory else stated.memory_bytes,
+        gpus=stated.gpus,
+    )
+
+
+def _planned(container: Container, pod: Pod, policy: SitePolicy) -> PlannedContainer:
+    options = [*policy.runtime_options, *pod.options.runtime_options]
+    if container.requests.gpus and not {"--nv", "--rocm"} & set(options):
+        options.append("--rocm" if container.requests.gpu_vendor == "amd.com" else "--nv")
+    return PlannedContainer(
+        container=container,
+        image=images.resolve(container.image, image_root=pod.options.image_root, image_prefix=policy.image_prefix),
+        runtime_options=tuple(options),
+    )

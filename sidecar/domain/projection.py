@@ -1,0 +1,329 @@
+"""A pod's state as the fold of its events; everything that is answered or shown comes from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sidecar.domain import events as ev
+from sidecar.domain.lifecycle import Phase, next_phase
+from sidecar.domain.pod import ContainerRole, RestartPolicy
+from sidecar.errors import IllegalTransition
+
+
+class ContainerStatus(StrEnum):
+    """The three states Kubernetes knows."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    TERMINATED = "terminated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Termination:
+    """How one attempt of a container ended."""
+
+    exit_code: int
+    reason: str
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerState:
+    """One container now."""
+
+    name: str
+    role: ContainerRole
+    image: str
+    status: ContainerStatus = ContainerStatus.WAITING
+    reason: str = "PodAccepted"
+    """Why it is waiting."""
+    message: str = ""
+    attempt: int = 0
+    """0 for the first start; equals Kubernetes' ``restartCount``."""
+    started_at: datetime | None = None
+    termination: Termination | None = None
+    """Of the present attempt, while terminated."""
+    previous: Termination | None = None
+    """Of the attempt before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodState:
+    """One pod now."""
+
+    uid: str
+    version: int
+    """Number of events so far."""
+    namespace: str
+    name: str
+    phase: Phase
+    restart_policy: RestartPolicy
+    grace_seconds: int
+    containers: tuple[ContainerState, ...]
+    accepted_at: datetime
+    changed_at: datetime
+    """When the latest event happened."""
+    token: str = ""
+    """Of the latest submission; empty before the first."""
+    job_name: str = ""
+    submission_started_at: datetime | None = None
+    job_id: str = ""
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    """When the job began to run."""
+    finished_at: datetime | None = None
+    nodes: str = ""
+    slurm_state: str = ""
+    reason: str = ""
+    """Why the pod is where it is, in a word (Slurm's reason, SubmissionFailed, DeadlineExceeded, ...)."""
+    message: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    missing_since: datetime | None = None
+    """When Slurm's queue stopped listing the job without any other evidence."""
+    deletion_requested_at: datetime | None = None
+    deletion_grace_seconds: int | None = None
+    cancellation_sent_at: datetime | None = None
+    cancellation_signal: str = ""
+    usage_recorded: bool = False
+    files_removed: bool = False
+    requested_cpus: int = 0
+    requested_memory_bytes: int | None = None
+    requested_gpus: int = 0
+    usage: ev.JobUsageRecorded | None = None
+    notes: tuple[str, ...] = ()
+
+    def container(self, name: str) -> ContainerState | None:
+        """The container of that name, or ``None``."""
+        return next((c for c in self.containers if c.name == name), None)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether Kubernetes has asked for the pod's end."""
+        return self.deletion_requested_at is not None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is still something to do: a job to follow, usage to learn, files to remove."""
+        if not self.phase.is_final:
+            return True
+        return (self.is_deleted and not self.files_removed) or (bool(self.job_id) and not self.usage_recorded)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether Slurm's answer to the submission is known."""
+        return self.phase is not Phase.PENDING
+
+
+def fold(uid: str, history: Iterable[tuple[ev.Event, datetime]], state: PodState | None = None) -> PodState:
+    """Apply events, each with the time it happened, to a pod's state (or begin it).
+
+    :raises IllegalTransition: the history does not begin with ``pod_accepted``, or an event is not possible
+    """
+    for event, at in history:
+        state = begin(uid, event, at) if state is None else apply(state, event, at)
+    if state is None:
+        raise IllegalTransition("a pod without events has no state")
+    return state
+
+
+def begin(uid: str, event: ev.Event, at: datetime) -> PodState:
+    """The state after the first event."""
+    if not isinstance(event, ev.PodAccepted):
+        raise IllegalTransition(f"{event.kind} is not possible for a pod that was never accepted")
+    return PodState(
+        uid=uid,
+        version=1,
+        namespace=event.namespace,
+        name=event.name,
+        phase=Phase.PENDING,
+        restart_policy=event.restart_policy,
+        grace_seconds=event.grace_seconds,
+        containers=tuple(ContainerState(name=c.name, role=c.role, image=c.image) for c in event.containers),
+        accepted_at=at,
+        changed_at=at,
+        requested_cpus=event.requested_cpus,
+        requested_memory_bytes=event.requested_memory_bytes,
+        requested_gpus=event.requested_gpus,
+        notes=event.notes,
+    )
+
+
+def apply(state: PodState, event: ev.Event, at: datetime) -> PodState:
+    """The state after one more event.
+
+    :raises IllegalTransition: the pod's phase does not allow the event
+    """
+    phase = next_phase(state.phase, event.kind)
+    changed = _CHANGES[type(event)](state, event, at)
+    return replace(changed, version=state.version + 1, phase=phase, changed_at=at)
+
+
+def _change_container(state: PodState, name: str, **changes: Any) -> PodState:
+    containers = tuple(replace(c, **changes) if c.name == name else c for c in state.containers)
+    return replace(state, containers=containers)
+
+
+def _waiting(state: PodState, reason: str, message: str) -> PodState:
+    """All containers that have not started wait for this."""
+    containers = tuple(
+        replace(c, reason=reason, message=message)
+        if c.status is ContainerStatus.WAITING and c.attempt == 0 and c.previous is None
+        else c
+        for c in state.containers
+    )
+    return replace(state, containers=containers, reason=reason, message=message)
+
+
+def _submission_started(state: PodState, event: ev.SubmissionStarted, at: datetime) -> PodState:
+    return replace(state, token=event.token, job_name=event.job_name, submission_started_at=at)
+
+
+def _submission_deferred(state: PodState, event: ev.SubmissionDeferred, at: datetime) -> PodState:
+    return _waiting(state, "SlurmUnreachable", event.reason)
+
+
+def _submission_failed(state: PodState, event: ev.SubmissionFailed, at: datetime) -> PodState:
+    refused = Termination(exit_code=128, reason="SubmissionFailed", message=event.reason, finished_at=at)
+    containers = tuple(
+        replace(c, status=ContainerStatus.TERMINATED, reason="", message="", termination=refused)
+        for c in state.containers
+    )
+    return replace(state, containers=containers, reason="SubmissionFailed", message=event.reason, finished_at=at)
+
+
+def _job_submitted(state: PodState, event: ev.JobSubmitted | ev.JobAdopted, at: datetime) -> PodState:
+    waiting = _waiting(state, "Submitted", f"Slurm job {event.job_id} is in the queue")
+    return replace(waiting, job_id=event.job_id, submitted_at=at)
+
+
+def _job_queued(state: PodState, event: ev.JobQueued, at: datetime) -> PodState:
+    waiting = _waiting(state, "Queued", f"Slurm job {state.job_id} is waiting: {event.reason}")
+    return replace(waiting, reason=event.reason, missing_since=None, started_at=None)
+
+
+def _job_started(state: PodState, event: ev.JobStarted, at: datetime) -> PodState:
+    waiting = _waiting(state, "ContainerCreating", f"Slurm job {state.job_id} runs on {event.nodes}")
+    return replace(waiting, nodes=event.nodes, started_at=at, reason="", message="", missing_since=None)
+
+
+def _image_pull_failed(state: PodState, event: ev.ImagePullFailed, at: datetime) -> PodState:
+    return _change_container(state, event.container, reason="ErrImagePull", message=event.message)
+
+
+def _container_started(state: PodState, event: ev.ContainerStarted, at: datetime) -> PodState:
+    return _change_container(
+        state,
+        event.container,
+        status=ContainerStatus.RUNNING,
+        reason="",
+        message="",
+        attempt=event.attempt,
+        started_at=at,
+        termination=None,
+    )
+
+
+def _container_terminated(state: PodState, event: ev.ContainerTerminated, at: datetime) -> PodState:
+    container = state.container(event.container)
+    started = container.started_at if container and container.attempt == event.attempt else None
+    return _change_container(
+        state,
+        event.container,
+        status=ContainerStatus.TERMINATED,
+        reason="",
+        message="",
+        attempt=event.attempt,
+        termination=Termination(
+            exit_code=event.exit_code,
+            reason=event.reason,
+            message=event.message,
+            started_at=started,
+            finished_at=at,
+        ),
+    )
+
+
+def _container_restarting(state: PodState, event: ev.ContainerRestarting, at: datetime) -> PodState:
+    container = state.container(event.container)
+    ended = container.termination if container else None
+    pull_failed = ended is not None and ended.reason == "ErrImagePull"
+    return _change_container(
+        state,
+        event.container,
+        status=ContainerStatus.WAITING,
+        reason="ImagePullBackOff" if pull_failed else "CrashLoopBackOff",
+        message=f"back-off {event.delay_seconds}s before the next start",
+        attempt=event.attempt,
+        started_at=None,
+        previous=ended,
+        termination=None,
+    )
+
+
+def _job_ended(state: PodState, event: ev.JobEnded, at: datetime) -> PodState:
+    return replace(
+        state,
+        slurm_state=event.slurm_state,
+        exit_code=event.exit_code,
+        signal=event.signal,
+        reason=event.reason,
+        message=event.message,
+        finished_at=at,
+        missing_since=None,
+    )
+
+
+def _usage_recorded(state: PodState, event: ev.JobUsageRecorded, at: datetime) -> PodState:
+    return replace(state, usage=event, usage_recorded=True)
+
+
+def _evidence_missing(state: PodState, event: ev.EvidenceMissing, at: datetime) -> PodState:
+    return replace(state, missing_since=at, message=event.detail)
+
+
+def _deletion_requested(state: PodState, event: ev.DeletionRequested, at: datetime) -> PodState:
+    return replace(state, deletion_requested_at=at, deletion_grace_seconds=event.grace_seconds)
+
+
+def _cancellation_sent(state: PodState, event: ev.CancellationSent, at: datetime) -> PodState:
+    return replace(state, cancellation_sent_at=at, cancellation_signal=event.signal)
+
+
+def _files_removed(state: PodState, event: ev.FilesRemoved, at: datetime) -> PodState:
+    return replace(state, files_removed=True)
+
+
+def _unchanged(state: PodState, event: ev.Event, at: datetime) -> PodState:
+    return state
+
+
+_CHANGES: dict[type[ev.Event], Callable[[PodState, Any, datetime], PodState]] = {
+    ev.SubmissionStarted: _submission_started,
+    ev.SubmissionDeferred: _submission_deferred,
+    ev.SubmissionFailed: _submission_failed,
+    ev.JobSubmitted: _job_submitted,
+    ev.JobAdopted: _job_submitted,
+    ev.SurplusJobCancelled: _unchanged,
+    ev.JobQueued: _job_queued,
+    ev.JobStarted: _job_started,
+    ev.ImagePullFailed: _image_pull_failed,
+    ev.ContainerStarted: _container_started,
+    ev.ContainerTerminated: _container_terminated,
+    ev.ContainerRestarting: _container_restarting,
+    ev.JobSucceeded: _job_ended,
+    ev.JobFailed: _job_ended,
+    ev.JobCancelled: _job_ended,
+    ev.JobUsageRecorded: _usage_recorded,
+    ev.EvidenceMissing: _evidence_missing,
+    ev.DeletionRequested: _deletion_requested,
+    ev.CancellationSent: _cancellation_sent,
+    ev.FilesRemoved: _files_removed,
+}
+"""What each kind of event changes besides the phase."""

@@ -1,0 +1,119 @@
+"""The secret files of a pod: what its containers get as environment, command, arguments and volumes.
+
+Environment variables travel as shell assignments in a file of mode 0600, quoted by :func:`shlex.quote`, so that no
+value is ever evaluated, and none is an argument of a process.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from sidecar.domain.plan import JobPlan
+from sidecar.domain.pod import Container, FilesVolume, Pod, VolumeFile
+from sidecar.errors import UnsupportedPod
+
+_EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TAKEN_BY_RUNTIME = frozenset({"APPEND_PATH", "PREPEND_PATH"})
+"""Apptainer reads these as orders to change PATH and does not pass them on.
+
+Source: https://apptainer.org/docs/user/latest/environment_and_metadata.html#manipulating-path
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PodFile:
+    """One file below the pod's directory."""
+
+    path: PurePosixPath
+    content: bytes = field(repr=False)
+    mode: int
+
+
+def pod_files(pod: Pod, plan: JobPlan) -> list[PodFile]:
+    """Everything the job needs beside its script.
+
+    :raises UnsupportedPod: an environment variable cannot be passed on, or a volume's file has an unsafe path
+    """
+    return [*_container_files(plan), *_volume_files(pod)]
+
+
+def _container_files(plan: JobPlan) -> Iterator[PodFile]:
+    for planned in plan.containers:
+        path = PurePosixPath("containers", f"{planned.container.name}.sh")
+        yield PodFile(path, container_text(planned.container), 0o600)
+
+
+def _volume_files(pod: Pod) -> Iterator[PodFile]:
+    for volume in pod.volumes:
+        if isinstance(volume, FilesVolume):
+            for file in volume.files:
+                yield PodFile(_volume_path(volume, file), file.content, file.mode & 0o777)
+
+
+def _volume_path(volume: FilesVolume, file: VolumeFile) -> PurePosixPath:
+    path = PurePosixPath(file.path)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in file.path:
+        raise UnsupportedPod(f"volume {volume.name}: {file.path!r} is not a path inside the volume")
+    return PurePosixPath("volumes", volume.name) / path
+
+
+def container_text(container: Container) -> bytes:
+    """The container's part of the job as bash, read by ``sidecar_launch`` in ``runner/containers.sh``.
+
+    :raises UnsupportedPod: the container's name and the variable's, never a value
+    """
+    lines = ["# Secret: environment, command and arguments of one container.", *_environment(container)]
+    lines.append(_array("sidecar_command", container.command, f"container {container.name}: command"))
+    lines.append(_array("sidecar_arguments", container.args, f"container {container.name}: args"))
+    return "\n".join([*lines, ""]).encode()
+
+
+def _environment(container: Container) -> Iterator[str]:
+    home = None
+    for name, value in container.env:
+        where = f"container {container.name}: environment variable {name}"
+        _check_name(name, where)
+        quoted = _quoted(value, where)
+        if name == "HOME":
+            home = _home(value, where)
+        else:
+            yield f"sidecar_env {name} {quoted}"
+    if home is not None:
+        yield f"sidecar_home={shlex.quote(home)}"
+
+
+def _check_name(name: str, where: str) -> None:
+    if not _EXPORTABLE.fullmatch(name):
+        raise UnsupportedPod(f"{where}: a shell cannot export this name; use letters, digits and _ only")
+    if name in _TAKEN_BY_RUNTIME:
+        raise UnsupportedPod(f"{where}: the container runtime keeps this name for itself; set PATH instead")
+
+
+def _home(value: str, where: str) -> str:
+    """HOME goes to the runtime as ``--home``, because it refuses to take it as a variable."""
+    if not value.startswith("/") or ":" in value:
+        raise UnsupportedPod(f"{where}: the container runtime takes only an absolute path without a colon")
+    return value
+
+
+def _array(name: str, words: Iterable[str], where: str) -> str:
+    return f"{name}=({' '.join(_quoted(word, where) for word in words)})"
+
+
+def _quoted(text: str, where: str) -> str:
+    """One shell word that stands for exactly this text."""
+    if "\0" in text or not _is_encodable(text):
+        raise UnsupportedPod(f"{where} holds a character that no process can be given (NUL or half a pair)")
+    return shlex.quote(text)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

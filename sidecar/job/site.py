@@ -1,0 +1,26 @@
+"""What the site's settings say about every job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSite:
+    """The part of the settings that ends up in batch scripts."""
+
+    data_root: Path
+    """``DataRootFolder``: pods' directories and, in ``.images``, images that were fetched."""
+    shared_fs: bool = True
+    """Compute nodes see ``data_root``; otherwise a pod's files travel inside its script."""
+    bash_path: str = "/bin/bash"
+    command_prefix: str = ""
+    """The admin's shell text, run before the user's."""
+    runtime_program: str = "apptainer"
+    runtime_prefix: str = ""
+    """The admin's shell text before every call of the runtime, on its line."""
+    allowed_host_paths: tuple[str, ...] = ()
+    """Path prefixes that may be mounted; empty: any."""
+    protected_paths: tuple[str, ...] = ()
+    """Paths that no pod may mount, nor anything above or below them."""

@@ -1,0 +1,58 @@
+"""Questions to the pods' states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from sidecar.domain.projection import PodState
+from sidecar.store.journal import decode_state
+from sidecar.store.tables import PodRow
+
+_CHUNK = 500
+"""SQLite allows 999 parameters in older builds: https://www.sqlite.org/limits.html"""
+
+
+def pod(session: Session, uid: str) -> PodState | None:
+    """One pod by its UID."""
+    text = session.scalar(select(PodRow.state).where(PodRow.uid == uid))
+    return None if text is None else decode_state(text)
+
+
+def pods(session: Session, uids: Sequence[str]) -> dict[str, PodState]:
+    """Those pods that are known, by UID."""
+    found = {}
+    for start in range(0, len(uids), _CHUNK):
+        chunk = list(uids[start : start + _CHUNK])
+        rows = session.execute(select(PodRow.uid, PodRow.state).where(PodRow.uid.in_(chunk)))
+        found.update({uid: decode_state(text) for uid, text in rows})
+    return found
+
+
+def open_pods(session: Session) -> list[PodState]:
+    """Pods for which the reconciler still has something to do."""
+    return [decode_state(text) for text in session.scalars(select(PodRow.state).where(PodRow.is_open))]
+
+
+def named(session: Session, text: str) -> list[PodState]:
+    """Pods whose UID, name or ``namespace/name`` is ``text``, newest first."""
+    namespace, slash, name = text.rpartition("/")
+    condition = (PodRow.uid == text) | (PodRow.name == name)
+    if slash:
+        condition = (PodRow.name == name) & (PodRow.namespace == namespace)
+    rows = session.scalars(select(PodRow.state).where(condition).order_by(PodRow.accepted_at.desc()))
+    return [decode_state(row) for row in rows]
+
+
+def newest(session: Session, limit: int) -> list[PodState]:
+    """The pods accepted last, newest first."""
+    statement = select(PodRow.state).order_by(PodRow.accepted_at.desc()).limit(limit)
+    return [decode_state(text) for text in session.scalars(statement)]
+
+
+def count_by_phase(session: Session) -> dict[str, int]:
+    """How many pods there are in each phase."""
+    rows = session.execute(select(PodRow.phase, func.count()).group_by(PodRow.phase))
+    return dict(rows.tuples().all())

@@ -1,0 +1,1 @@
+"""interLink's JSON and nothing else: bodies become commands, states become answers."""

@@ -1,0 +1,125 @@
+"""One container of a request, with Kubernetes' defaults applied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from sidecar.domain import pod as domain
+from sidecar.domain import quantity
+from sidecar.domain.expand import environment, expand
+from sidecar.domain.images import default_pull_policy
+from sidecar.errors import MalformedRequest, UnsupportedPod
+from sidecar.wire import kubernetes as kube
+
+_GPUS = ("nvidia.com/gpu", "amd.com/gpu")
+_KNOWN_RESOURCES = {"cpu", "memory", "ephemeral-storage", *_GPUS}
+
+
+class _FieldRef(msgspec.Struct, rename="camel"):
+    field_path: str
+
+
+class _ValueFrom(msgspec.Struct, rename="camel"):
+    field_ref: _FieldRef | None = None
+
+
+def read_container(
+    container: kube.Container, role: domain.ContainerRole, identity: Mapping[str, str]
+) -> domain.Container:
+    """Check and convert one container.
+
+    :param identity: what ``valueFrom.fieldRef`` may refer to, by field path
+    :raises UnsupportedPod: a field of the container cannot be honoured
+    """
+    values = environment([(var.name, _value(var, container.name, identity)) for var in container.env or []])
+    return domain.Container(
+        name=container.name,
+        role=role,
+        image=container.image,
+        command=tuple(expand(word, values) for word in container.command or []),
+        args=tuple(expand(word, values) for word in container.args or []),
+        env=tuple(values.items()),
+        working_dir=_absolute(container.working_dir or "", f"container {container.name}: workingDir"),
+        mounts=tuple(_mount(mount, container.name) for mount in container.volume_mounts or []),
+        requests=_resources(container),
+        pull_policy=_pull_policy(container),
+    )
+
+
+def _value(var: kube.EnvVar, container: str, identity: Mapping[str, str]) -> str:
+    """A variable's plain value; interLink has resolved all references but, by its configuration, the pod's own."""
+    where = f"container {container}: env {var.name}"
+    if not var.name or "=" in var.name or "\0" in var.name:
+        raise MalformedRequest(f"{where}: the name of a variable cannot be empty or contain = or NUL")
+    if "\0" in (var.value or ""):
+        raise MalformedRequest(f"{where}: a value cannot contain NUL")
+    if var.value is not None or var.value_from is None:
+        return var.value or ""
+    reference = msgspec.json.decode(var.value_from, type=_ValueFrom).field_ref
+    if reference is None:
+        raise UnsupportedPod(f"{where}: valueFrom has arrived unresolved; interLink resolves it before it gets here")
+    if not identity.get(reference.field_path):
+        raise UnsupportedPod(f"{where}: valueFrom.fieldRef {reference.field_path} is not available here")
+    return identity[reference.field_path]
+
+
+def _absolute(path: str, where: str) -> str:
+    if path and (not path.startswith("/") or "\n" in path or "\0" in path):
+        raise UnsupportedPod(f"{where}: {path!r} is not an absolute path")
+    return path
+
+
+def _mount(mount: kube.VolumeMount, container: str) -> domain.Mount:
+    where = f"container {container}: volumeMount {mount.name}"
+    if mount.sub_path_expr:
+        raise UnsupportedPod(f"{where}: subPathExpr is not supported yet")
+    sub_path = mount.sub_path or ""
+    if sub_path.startswith("/") or ".." in sub_path.split("/") or "\n" in sub_path or "\0" in sub_path:
+        raise UnsupportedPod(f"{where}: subPath must be a relative path without ..")
+    if not mount.mount_path or ":" in mount.mount_path:
+        raise UnsupportedPod(f"{where}: mountPath must be an absolute path without a colon")
+    return domain.Mount(
+        volume=mount.name,
+        path=_absolute(mount.mount_path, f"{where}: mountPath"),
+        read_only=bool(mount.read_only),
+        sub_path=sub_path,
+    )
+
+
+def _pull_policy(container: kube.Container) -> domain.PullPolicy:
+    if not container.image_pull_policy:
+        return default_pull_policy(container.image)
+    try:
+        return domain.PullPolicy(container.image_pull_policy)
+    except ValueError:
+        raise MalformedRequest(
+            f"container {container.name}: imagePullPolicy: expected Always, IfNotPresent or Never"
+        ) from None
+
+
+def _resources(container: kube.Container) -> domain.Resources:
+    """The limit where there is one, else the request: Slurm's allocation is a hard limit, so anything below a
+    container's own limit would stop programs that Kubernetes lets run."""
+    where = f"container {container.name}: resources"
+    stated = container.resources or kube.ResourceRequirements()
+    amounts = {**(stated.requests or {}), **(stated.limits or {})}
+    if strange := sorted(set(amounts) - _KNOWN_RESOURCES):
+        raise UnsupportedPod(f"{where}: {strange[0]} is not available at this site")
+    numbers = {name: _amount(str(value), f"{where}.{name}") for name, value in amounts.items()}
+    vendors = [name for name in _GPUS if numbers.get(name)]
+    return domain.Resources(
+        cpu_millis=math.ceil(numbers["cpu"] * 1000) if "cpu" in numbers else None,
+        memory_bytes=math.ceil(numbers["memory"]) if "memory" in numbers else None,
+        gpus=sum(math.ceil(numbers[name]) for name in vendors),
+        gpu_vendor=vendors[0].partition("/")[0] if vendors else "",
+    )
+
+
+def _amount(text: str, where: str) -> float:
+    try:
+        return float(quantity.parse(text))
+    except ValueError as error:
+        raise MalformedRequest(f"{where}: {error}") from error

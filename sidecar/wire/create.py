@@ -1,0 +1,103 @@
+"""The body of ``/create`` becomes a :class:`~sidecar.domain.pod.Pod`, or a sentence that says why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sidecar.domain import pod as domain
+from sidecar.domain.plan import SitePolicy
+from sidecar.errors import MalformedRequest, UnsupportedPod
+from sidecar.wire import decode, options, unknown
+from sidecar.wire import kubernetes as kube
+from sidecar.wire.containers import read_container
+from sidecar.wire.unsupported import check_pod, notes_on_pod
+from sidecar.wire.volumes import read_volumes
+
+
+def read(body: bytes, policy: SitePolicy) -> domain.Pod:
+    """Read one pod with its volumes' contents.
+
+    :raises MalformedRequest: the body is not one pod, or an identifier is not of the form Kubernetes gives
+    :raises UnsupportedPod: the pod needs what this sidecar cannot do; the text names the field
+    """
+    request = _request(body)
+    pod = request.pod
+    uid = decode.pod_uid(pod.metadata.uid, "$.pod.metadata.uid")
+    name = decode.subdomain(pod.metadata.name, "$.pod.metadata.name")
+    namespace = decode.label(pod.metadata.namespace or policy.default_namespace, "$.pod.metadata.namespace")
+    _check_container_names(pod.spec)
+    if request.jobScript:
+        raise UnsupportedPod("jobScript: this sidecar writes the job's script itself")
+    skipped = unknown.fields(_raw_pod(body), kube.Pod)
+    check_pod(pod.spec, skipped, policy)
+    job_options, alias_notes = options.read(pod.metadata.annotations or {})
+    identity = {"metadata.name": name, "metadata.namespace": namespace, "metadata.uid": uid}
+    return domain.Pod(
+        uid=uid,
+        namespace=namespace,
+        name=name,
+        containers=tuple(_containers(pod.spec, identity, job_options.pod_ip)),
+        volumes=read_volumes(pod.spec, request.container or [], policy),
+        restart_policy=_restart_policy(pod.spec),
+        grace_seconds=_grace_seconds(pod.spec),
+        options=job_options,
+        notes=(*alias_notes, *notes_on_pod(pod.spec, policy), *(f"unknown field {f[2:]} skipped" for f in skipped)),
+    )
+
+
+def _request(body: bytes) -> kube.RetrievedPodData:
+    """One object, or a list of one as older versions and the Python SDK send it."""
+    if not body.lstrip().startswith(b"["):
+        return decode.decode(body, kube.RetrievedPodData)
+    requests = decode.decode(body, list[kube.RetrievedPodData])
+    if len(requests) != 1:
+        raise MalformedRequest(f"$: expected one pod, got a list of {len(requests)}")
+    return requests[0]
+
+
+class _RawRequest(msgspec.Struct):
+    pod: dict[str, object]
+
+
+def _raw_pod(body: bytes) -> dict[str, object]:
+    if body.lstrip().startswith(b"["):
+        return decode.decode(body, list[_RawRequest])[0].pod
+    return decode.decode(body, _RawRequest).pod
+
+
+def _check_container_names(spec: kube.PodSpec) -> None:
+    if not spec.containers:
+        raise MalformedRequest("$.pod.spec.containers: a pod needs at least one container")
+    seen = set()
+    for container in (*(spec.init_containers or []), *spec.containers):
+        decode.label(container.name, "$.pod.spec.containers[].name")
+        if container.name in seen:
+            raise MalformedRequest(f"$.pod.spec.containers: two containers are named {container.name!r}")
+        seen.add(container.name)
+
+
+def _containers(spec: kube.PodSpec, identity: dict[str, str], pod_ip: str) -> Iterator[domain.Container]:
+    for role, containers in (
+        (domain.ContainerRole.INIT, spec.init_containers or []),
+        (domain.ContainerRole.MAIN, spec.containers),
+    ):
+        for container in containers:
+            yield read_container(container, role, identity | {"status.podIP": pod_ip})
+
+
+def _restart_policy(spec: kube.PodSpec) -> domain.RestartPolicy:
+    try:
+        return domain.RestartPolicy(spec.restart_policy or "Always")
+    except ValueError:
+        raise MalformedRequest(
+            f"$.pod.spec.restartPolicy: expected Always, OnFailure or Never, got {spec.restart_policy!r}"
+        ) from None
+
+
+def _grace_seconds(spec: kube.PodSpec) -> int:
+    grace = spec.termination_grace_period_seconds
+    if grace is not None and grace < 0:
+        raise MalformedRequest("$.pod.spec.terminationGracePeriodSeconds: expected a number of seconds from 0 up")
+    return 30 if grace is None else grace

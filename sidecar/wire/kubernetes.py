@@ -1,0 +1,251 @@
+"""The Kubernetes and interLink types of a request, as far as the sidecar reads them.
+
+Names are Kubernetes' own. ``None`` where Go sends ``null`` or nothing. A field of type ``Raw`` is one whose presence
+alone matters. What a request holds beside these fields is found by :mod:`sidecar.wire.unknown`.
+
+Source: https://github.com/kubernetes/api/blob/master/core/v1/types.go and
+https://github.com/interlink-hq/interLink/blob/main/pkg/interlink/types.go
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Raw, Struct, field
+
+
+class Kube(Struct, rename="camel"):
+    """A Kubernetes object: camelCase in JSON."""
+
+
+class ObjectMeta(Kube):
+    name: str = ""
+    namespace: str | None = None
+    uid: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class EnvVar(Kube):
+    name: str
+    value: str | None = None
+    value_from: Raw | None = None
+
+
+class ResourceRequirements(Kube):
+    limits: dict[str, str | int | float] | None = None
+    requests: dict[str, str | int | float] | None = None
+    claims: Raw | None = None
+
+
+class VolumeMount(Kube):
+    name: str
+    mount_path: str
+    read_only: bool | None = None
+    sub_path: str | None = None
+    sub_path_expr: str | None = None
+    mount_propagation: str | None = None
+    recursive_read_only: str | None = None
+
+
+class Capabilities(Kube):
+    add: list[str] | None = None
+    drop: list[str] | None = None
+
+
+class SecurityContext(Kube):
+    """A container's or a pod's; what does not concern one of them is never there."""
+
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    run_as_non_root: bool | None = None
+    read_only_root_filesystem: bool | None = None
+    privileged: bool | None = None
+    allow_privilege_escalation: bool | None = None
+    capabilities: Capabilities | None = None
+    proc_mount: str | None = None
+    fs_group: int | None = None
+    fs_group_change_policy: str | None = None
+    supplemental_groups: list[int] | None = None
+    supplemental_groups_policy: str | None = None
+    sysctls: list[Any] | None = None
+    seccomp_profile: Raw | None = None
+    app_armor_profile: Raw | None = None
+    se_linux_options: Raw | None = None
+    se_linux_change_policy: str | None = None
+    windows_options: Raw | None = None
+
+
+class Container(Kube):
+    name: str
+    image: str = ""
+    command: list[str] | None = None
+    args: list[str] | None = None
+    working_dir: str | None = None
+    env: list[EnvVar] | None = None
+    env_from: list[Any] | None = None
+    resources: ResourceRequirements | None = None
+    volume_mounts: list[VolumeMount] | None = None
+    volume_devices: list[Any] | None = None
+    image_pull_policy: str | None = None
+    restart_policy: str | None = None
+    security_context: SecurityContext | None = None
+    lifecycle: Raw | None = None
+    liveness_probe: Raw | None = None
+    readiness_probe: Raw | None = None
+    startup_probe: Raw | None = None
+    stdin: bool | None = None
+    stdin_once: bool | None = None
+    tty: bool | None = None
+    ports: Raw | None = None
+    termination_message_path: str | None = None
+    termination_message_policy: str | None = None
+    resize_policy: Raw | None = None
+    restart_policy_rules: list[Any] | None = None
+
+
+class KeyToPath(Kube):
+    key: str
+    path: str
+    mode: int | None = None
+
+
+class ConfigMapSource(Kube):
+    name: str = ""
+    items: list[KeyToPath] | None = None
+    default_mode: int | None = None
+    optional: bool | None = None
+
+
+class SecretSource(Kube):
+    secret_name: str = ""
+    items: list[KeyToPath] | None = None
+    default_mode: int | None = None
+    optional: bool | None = None
+
+
+class ProjectedSource(Kube):
+    default_mode: int | None = None
+    sources: list[Raw] | None = None
+
+
+class EmptyDirSource(Kube):
+    medium: str | None = None
+    size_limit: str | int | None = None
+
+
+class HostPathSource(Kube):
+    path: str
+    type: str | None = None
+
+
+class Volume(Kube):
+    name: str
+    config_map: ConfigMapSource | None = None
+    secret: SecretSource | None = None
+    projected: ProjectedSource | None = None
+    empty_dir: EmptyDirSource | None = None
+    host_path: HostPathSource | None = None
+
+
+class PodSpec(Kube):
+    containers: list[Container]
+    init_containers: list[Container] | None = None
+    ephemeral_containers: list[Any] | None = None
+    volumes: list[Volume] | None = None
+    restart_policy: str | None = None
+    termination_grace_period_seconds: int | None = None
+    active_deadline_seconds: int | None = None
+    security_context: SecurityContext | None = None
+    resources: Raw | None = None
+    host_aliases: list[Any] | None = None
+    hostname: str | None = None
+    subdomain: str | None = None
+    host_network: bool | None = None
+    host_pid: bool | None = field(default=None, name="hostPID")
+    host_ipc: bool | None = field(default=None, name="hostIPC")
+    host_users: bool | None = None
+    share_process_namespace: bool | None = None
+    image_pull_secrets: list[Any] | None = None
+    runtime_class_name: str | None = None
+    resource_claims: list[Any] | None = None
+
+
+class Pod(Kube):
+    metadata: ObjectMeta
+    spec: PodSpec
+
+
+class ConfigMap(Kube):
+    metadata: ObjectMeta
+    data: dict[str, str] | None = None
+    binary_data: dict[str, str] | None = None
+
+
+class Secret(Kube):
+    metadata: ObjectMeta
+    data: dict[str, str] | None = None
+
+
+class RetrievedContainer(Struct):
+    """The volumes' contents of one container; names exactly as interLink writes them."""
+
+    name: str
+    configMaps: list[ConfigMap] | None = None  # noqa: N815
+    projectedvolumemaps: list[ConfigMap] | None = None
+    secrets: list[Secret] | None = None
+    emptyDirs: list[str] | None = None  # noqa: N815
+
+
+class RetrievedPodData(Struct):
+    """The body of ``/create``."""
+
+    pod: Pod
+    container: list[RetrievedContainer] | None = None
+    jobConfig: Raw | None = None  # noqa: N815
+    jobScript: str | None = None  # noqa: N815
+
+
+class PodIdentity(Kube):
+    """As much of a pod as ``/delete`` needs."""
+
+    metadata: ObjectMeta
+
+
+class ContainerName(Kube):
+    name: str
+
+
+class SpecNames(Kube):
+    containers: list[ContainerName] | None = None
+    init_containers: list[ContainerName] | None = None
+
+
+class PodNames(Kube):
+    """As much of a pod as ``/status`` needs."""
+
+    metadata: ObjectMeta
+    spec: SpecNames | None = None
+
+
+class LogOpts(Struct):
+    """Go's zero values mean "not set"."""
+
+    Tail: int = 0
+    Bytes: int = 0
+    Timestamps: bool = False
+    Follow: bool = False
+    Previous: bool = False
+    SinceSeconds: int = 0
+    SinceTime: datetime | None = None
+
+
+class LogStruct(Struct):
+    """The body of ``/getLogs``."""
+
+    Namespace: str
+    PodUID: str
+    PodName: str
+    ContainerName: str
+    Opts: LogOpts = LogOpts()
