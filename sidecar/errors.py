@@ -70,6 +70,10 @@ class AlreadyRunning(StoreError):
     """Another sidecar is using this database."""
 
 
+class JobFilesError(SidecarError):
+    """The pod's directory cannot be written or removed."""
+
+
 class SlurmError(SidecarError):
     """Slurm answered with an error."""
 
@@ -90,3 +94,11 @@ class AccountingDisabled(SlurmError):
 
 class UnreadableSlurmOutput(SlurmError):
     """Slurm's answer was not understood."""
+
+
+class CannotServe(SidecarError):
+    """The daemon cannot start."""
+
+
+class CannotListen(CannotServe):
+    """The port or socket cannot be opened."""

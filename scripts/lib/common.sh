@@ -102,7 +102,7 @@ user_home() { getent passwd "$RUN_USER" | cut -d: -f6; }
 as_user() {
     local home
     home=$(user_home)
-    # PWD too: sbatch believes it, not the folder it really runs in.
+    # PWD too: some programs believe it rather than look where they are.
     local in=(env --chdir="${AS_USER_IN:-$home}" PWD="${AS_USER_IN:-$home}")
     if is_root; then
         # runuser keeps root's environment: without this, HOME would be a folder the user cannot read.

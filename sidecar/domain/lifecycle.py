@@ -58,7 +58,7 @@ TRANSITIONS: list[TransitionConfigDict] = [
     _stays("submission_deferred", [Phase.PENDING]),
     _moves("submission_failed", [Phase.PENDING], Phase.FAILED),
     _moves("job_submitted", [Phase.PENDING], Phase.SUBMITTED),
-    _moves("job_adopted", [Phase.PENDING], Phase.SUBMITTED),
+    _moves("job_adopted", [Phase.PENDING, *_WITH_JOB], Phase.SUBMITTED),
     _moves("job_queued", _WITH_JOB, Phase.SUBMITTED),
     _moves("job_started", [Phase.SUBMITTED], Phase.RUNNING),
     _stays("image_pull_failed", [Phase.RUNNING]),

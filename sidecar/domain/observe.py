@@ -80,6 +80,14 @@ def report(state: PodState, facts: Iterable[tuple[ev.Event, datetime]]) -> list[
     return news
 
 
+def progress(
+    state: PodState, evidence: JobEvidence | None, facts: Iterable[tuple[ev.Event, datetime]]
+) -> list[Observation]:
+    """News about a job that has not ended: first Slurm's, then the report's."""
+    news = [] if evidence is None else job(state, evidence)
+    return [*news, *report(_after(state, news), facts)]
+
+
 def _is_news(state: PodState, event: ev.Event) -> bool:
     match event:
         case ev.JobStarted():
@@ -113,7 +121,7 @@ def ended(state: PodState, evidence: JobEvidence, facts: Iterable[tuple[ev.Event
 
     :param facts: what the report says that is not yet in ``state``; kills in it carry Slurm's reason
     """
-    verdict = verdict_of(evidence)
+    verdict = _verdict(state, evidence)
     at = evidence.ended_at or evidence.observed_at
     news = list(_start_if_missed(state, evidence))
     state = _after(state, news)
@@ -208,6 +216,12 @@ def _first_failure(state: PodState) -> str:
     return ""
 
 
+def _verdict(state: PodState, evidence: JobEvidence) -> Verdict:
+    if state.is_deleted and evidence.state is SlurmState.COMPLETED and state.phase is Phase.SUBMITTED:
+        return Verdict(exit_code=143, reason="Cancelled", message="deleted before it started")
+    return verdict_of(evidence)
+
+
 def verdict_of(evidence: JobEvidence) -> Verdict:
     """What a final Slurm state means for a container that did not report its own end.
 
@@ -235,6 +249,13 @@ _KILLS: dict[SlurmState, tuple[int, str, str]] = {
     SlurmState.REVOKED: (137, "NodeLost", "the job was revoked"),
 }
 """Exit code, reason and sentence of every state in which Slurm itself ended the job."""
+
+
+def is_complete(state: PodState, facts: Iterable[tuple[ev.Event, datetime]]) -> bool:
+    """Whether the report leaves nothing open: every container ended, or an init container ended the pod."""
+    state = _after(state, report(state, facts))
+    everyone = all(c.status is ContainerStatus.TERMINATED for c in state.containers)
+    return everyone or failed_init(state) is not None
 
 
 def lost(state: PodState, now: datetime, detail: str) -> list[Observation]:

@@ -232,6 +232,7 @@ def _container_started(state: PodState, event: ev.ContainerStarted, at: datetime
 
 def _container_terminated(state: PodState, event: ev.ContainerTerminated, at: datetime) -> PodState:
     container = state.container(event.container)
+    no_image = container is not None and container.reason == "ErrImagePull"
     started = container.started_at if container and container.attempt == event.attempt else None
     return _change_container(
         state,
@@ -242,8 +243,8 @@ def _container_terminated(state: PodState, event: ev.ContainerTerminated, at: da
         attempt=event.attempt,
         termination=Termination(
             exit_code=event.exit_code,
-            reason=event.reason,
-            message=event.message,
+            reason="ErrImagePull" if no_image else event.reason,
+            message=f"ErrImagePull: {container.message}" if container and no_image else event.message,
             started_at=started,
             finished_at=at,
         ),

@@ -46,6 +46,9 @@ class SlurmState(StrEnum):
     REVOKED = "REVOKED"
     """Another cluster of the federation runs the job instead."""
 
+    UNKNOWN = "UNKNOWN"
+    """Ours, for a word that is none of these: neither waiting nor active nor over, so the last known state stays."""
+
     @property
     def is_waiting(self) -> bool:
         """Whether the job waits to run, for the first time or again."""
@@ -59,7 +62,7 @@ class SlurmState(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether the job is over (unless Slurm or an operator requeues it)."""
-        return not (self.is_waiting or self.is_active)
+        return not (self.is_waiting or self.is_active or self is SlurmState.UNKNOWN)
 
 
 _WAITING = frozenset(

@@ -138,7 +138,8 @@ class SlurmClient:
     def scancel(self, job_id: str, *, signal: str | None = None, batch_only: bool = False) -> None:
         """Cancel a job, or only send it a signal; no error if it ended long ago or never was.
 
-        A signal is refused for a job that does not run (waiting, ended): cancel it instead.
+        Signals are for running jobs. For a waiting one scancel itself tries again for a minute, which ends here in
+        :class:`SlurmUnreachable`; for one that ended it is a :class:`SlurmError`.
 
         :param signal: such as ``TERM``; ``None``: cancel
         :param batch_only: only the job's script gets it, not what the script started as steps
@@ -153,6 +154,10 @@ class SlurmClient:
     def sinfo(self) -> ClusterReading:
         """The capacity of the nodes that can run jobs, each counted once."""
         return parse_cluster(self._ask(self._programs.sinfo, "--Node", f"--format={NODE_FORMAT}"))
+
+    def output_of(self, program: str) -> str:
+        """What a program of the site prints; a non-zero exit is an error."""
+        return self._ask(program)
 
     def version(self, program: str) -> str:
         """What one of Slurm's programs calls itself, such as ``slurm 24.05.4``."""

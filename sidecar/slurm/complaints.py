@@ -30,7 +30,7 @@ _TRANSIENT = re.compile(
             "No route to host|Network is unreachable|Transport endpoint is not connected|Broken pipe",
             "standby mode",
             "Rate limit exceeded",
-            "not responding",
+            "controller not responding",
             # munge down or keys being exchanged: the same file, and src/plugins/auth/munge/auth_munge.c.
             "Protocol authentication error|Invalid authentication credential|Authentication credential expired",
             "[Mm]unge|auth_g_create",
@@ -39,9 +39,9 @@ _TRANSIENT = re.compile(
             "job queue full|Unable to create job record|MaxJobCount limit reached|Requested nodes are busy",
             "I/O error writing script/environment to file",
             "System submissions disabled",
-            # The database and the configuration server.
+            # The database, the configuration server, the file system that slurm.conf lies on.
             "[Uu]nable to connect to database|Problem talking to the database|DB index is being set",
-            "configuration source",
+            "configuration source|Unable to process configuration file",
         )
     )
 )

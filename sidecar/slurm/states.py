@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import structlog
+
 from sidecar.domain.slurm_state import SlurmState
-from sidecar.errors import UnreadableSlurmOutput
+
+log = structlog.get_logger(__name__)
 
 
 def parse_state(text: str) -> SlurmState:
@@ -12,10 +15,12 @@ def parse_state(text: str) -> SlurmState:
     sacct adds who cancelled a job (``CANCELLED by 1000``) and marks a word it cut short with a plus
     (``CANCELLED+``): https://slurm.schedmd.com/sacct.html, field ``State``.
 
-    :raises UnreadableSlurmOutput: the word is not in the manual; a guess could end a running pod
+    A word that is not in the manual is :attr:`SlurmState.UNKNOWN`: a guess could end a running pod, and an error
+    would hide all other jobs of the same answer.
     """
     word = text.partition(" ")[0].removesuffix("+")
     try:
         return SlurmState(word)
     except ValueError:
-        raise UnreadableSlurmOutput(f"Slurm reports the unknown job state {text[:40]!r}") from None
+        log.warning("Slurm reports an unknown job state; the last known one is kept", state=text[:40])
+        return SlurmState.UNKNOWN

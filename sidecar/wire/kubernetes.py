@@ -25,6 +25,7 @@ class ObjectMeta(Kube):
     uid: str | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
+    deletion_grace_period_seconds: int | None = None
 
 
 class EnvVar(Kube):

@@ -1,0 +1,190 @@
+"""Building the daemon from its settings: the only place that knows all parts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from sidecar.cluster import Cluster
+from sidecar.errors import CannotServe, StoreError
+from sidecar.history import History
+from sidecar.job import directory
+from sidecar.job.site import JobSite
+from sidecar.locks import SubmissionLocks
+from sidecar.reconciler.loop import Reconciler
+from sidecar.service import Service
+from sidecar.settings import Settings
+from sidecar.slurm.client import Programs, SlurmClient
+from sidecar.store import engine, migrate
+from sidecar.submission import Submitter
+from sidecar.web.app import application
+from sidecar.web.context import Context
+from sidecar.web.server import SHUTDOWN_SECONDS, Server, listen, listen_unix
+
+log = structlog.get_logger(__name__)
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+def slurm_client(settings: Settings, environ: Mapping[str, str]) -> SlurmClient:
+    """Slurm as the settings describe it."""
+    programs = Programs(
+        sbatch=settings.sbatch_path,
+        scancel=settings.scancel_path,
+        squeue=settings.squeue_path,
+        sacct=settings.sacct_path,
+        sinfo=settings.sinfo_path,
+    )
+    return SlurmClient(programs, timeout_seconds=settings.slurm_timeout, environ=environ)
+
+
+def job_site(settings: Settings) -> JobSite:
+    """What the settings say about every job's script."""
+    return JobSite(
+        data_root=settings.data_root_folder,
+        shared_fs=settings.shared_fs,
+        bash_path=settings.bash_path,
+        command_prefix=settings.command_prefix,
+        runtime_program=settings.singularity_path,
+        runtime_prefix=settings.singularity_prefix,
+        allowed_host_paths=settings.allowed_host_paths,
+        protected_paths=settings.policy.protected_paths,
+    )
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[engine.Database]:
+    """The database, brought up to date, with no other daemon on it.
+
+    :raises StoreError: it cannot be used; the text has the path and the way out
+    """
+    path = settings.database_path
+    engine.prepare_folder(path)
+    engine.refuse_network_file_system(path, settings.database_journal_mode)
+    with engine.single_instance(path):
+        saved = migrate.upgrade(path, now=now())
+        if saved is not None:
+            log.info("database brought up to date", path=str(path), backup=str(saved))
+        database = engine.Database(path, journal_mode=settings.database_journal_mode)
+        try:
+            database.check()
+            yield database
+        finally:
+            database.close()
+
+
+def prepare_data_root(settings: Settings) -> None:
+    """Make the folder of the pods' directories and clear what a crash left half-done.
+
+    :raises CannotServe: it cannot be made or written
+    """
+    root = settings.data_root_folder
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o711)
+        directory.remove_abandoned(root)
+    except OSError as error:
+        raise CannotServe(f"DataRootFolder {root} cannot be used: {error.strerror}") from error
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise CannotServe(f"DataRootFolder {root} cannot be written by user {os.getuid()}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """The parts that run."""
+
+    context: Context
+    reconciler: Reconciler
+    stopping: threading.Event
+
+
+def build(settings: Settings, database: engine.Database, environ: Mapping[str, str]) -> Daemon:
+    """Connect everything."""
+    slurm = slurm_client(settings, environ)
+    history = History(database, now)
+    submitter = Submitter(
+        history,
+        slurm,
+        SubmissionLocks(settings.database_path.parent / "locks"),
+        data_root=settings.data_root_folder,
+        shared_fs=settings.shared_fs,
+    )
+    cluster = Cluster(slurm, resource_script=settings.resource_script_path, now=now)
+    reconciler = Reconciler(
+        history=history,
+        slurm=slurm,
+        submitter=submitter,
+        cluster=cluster,
+        data_root=settings.data_root_folder,
+        shared_fs=settings.shared_fs,
+        interval_seconds=settings.reconcile_interval,
+        now=now,
+    )
+    stopping = threading.Event()
+    context = Context(
+        service=Service(
+            history=history,
+            submitter=submitter,
+            policy=settings.policy,
+            site=job_site(settings),
+            wake_reconciler=reconciler.wake,
+        ),
+        cluster=cluster,
+        policy=settings.policy,
+        taints=settings.taints,
+        health=lambda: reconciler.health,
+        database_problem=lambda: _problem_of(database),
+        is_stopping=stopping.is_set,
+        now=now,
+    )
+    return Daemon(context=context, reconciler=reconciler, stopping=stopping)
+
+
+def _problem_of(database: engine.Database) -> str:
+    try:
+        database.check()
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
+def serve(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Run the daemon until it is told to stop.
+
+    :raises SidecarError: it cannot start; the text says why and what to do
+    """
+    if os.getuid() == 0:
+        raise CannotServe("jobs would run as root: start the sidecar as an ordinary user that may submit jobs")
+    os.umask(0o077)
+    for remark in settings.remarks:
+        log.warning(remark)
+    prepare_data_root(settings)
+    with open_database(settings) as database:
+        daemon = build(settings, database, environ)
+        listener = listen_unix(settings.socket) if settings.socket else _listen_tcp(settings)
+        server = Server(application(daemon.context), on_exit=daemon.stopping.set)
+        reconciling = threading.Thread(target=daemon.reconciler.run, name="reconciler", daemon=True)
+        reconciling.start()
+        log.info("serving", at=str(settings.socket or f"http://{settings.listen_address}:{settings.sidecar_port}"))
+        try:
+            server.run(sockets=[listener])
+        finally:
+            daemon.stopping.set()
+            daemon.reconciler.stop()
+            reconciling.join(timeout=SHUTDOWN_SECONDS)
+            if settings.socket:
+                settings.socket.unlink(missing_ok=True)
+    log.info("stopped")
+
+
+def _listen_tcp(settings: Settings) -> socket.socket:
+    return listen(settings.listen_address, settings.sidecar_port)

@@ -1,0 +1,172 @@
+"""Reading the facts that a job wrote down about itself.
+
+The file belongs to the user whose job it is, who may put anything in its place: it is opened without following
+links, read in bounded pieces, and every line that is not exactly a fact is counted and passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from sidecar.errors import LogUnavailable
+from sidecar.job.logtimes import open_regular
+from sidecar.job.paths import PodDirectory
+
+MOST_BYTES = 256 * 1024
+"""Read in one call; the rest is for the next one."""
+_PULL_LOG_BYTES = 16 * 1024
+_MESSAGE_BYTES = 1024
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that happened on the node, by the node's clock (UTC)."""
+
+    at: _Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStarted(Fact):
+    """The job claimed the pod."""
+
+    job: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerFact(Fact):
+    """Something about one attempt (0, 1, ...) to run a container."""
+
+    container: _Name
+    attempt: _Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePulling(ContainerFact):
+    """The image is being fetched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFailed(ContainerFact):
+    """The image could not be had; a :class:`ContainerTerminated` with code 128 follows."""
+
+    message: str = ""
+    """The runtime's own words, from the container's pull log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerStarted(ContainerFact):
+    """The runtime was called."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerTerminated(ContainerFact):
+    """The container ended, or could not be started (128: its image or a volume; 255: the runtime's own word)."""
+
+    code: _Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRestarting(ContainerFact):
+    """``attempt`` starts after so many seconds."""
+
+    delay: _Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStopping(Fact):
+    """The job was told to stop and passes it on to its containers."""
+
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFinished(Fact):
+    """Nothing of the pod runs any more."""
+
+    code: _Count
+
+
+_FACTS: Mapping[str, type[Fact]] = {
+    "job_started": JobStarted,
+    "image_pulling": ImagePulling,
+    "image_failed": ImageFailed,
+    "container_started": ContainerStarted,
+    "container_terminated": ContainerTerminated,
+    "container_restarting": ContainerRestarting,
+    "job_stopping": JobStopping,
+    "job_finished": JobFinished,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one call of :func:`read` found."""
+
+    facts: tuple[Fact, ...] = ()
+    offset: int
+    """Where the next call begins."""
+    skipped: int = 0
+    """Lines that are no facts."""
+
+
+def read(directory: PodDirectory, offset: int) -> Report:
+    """The facts from ``offset`` on, as far as their lines are complete; nothing where there is no report.
+
+    :param offset: of an earlier :class:`Report`, 0 at first
+    """
+    try:
+        file = open_regular(directory.report)
+    except (FileNotFoundError, LogUnavailable):
+        return Report(offset=offset)
+    with file:
+        file.seek(offset)
+        data = file.read(MOST_BYTES)
+    complete = data[: data.rfind(b"\n") + 1]
+    if not complete and len(data) == MOST_BYTES:  # one endless line is no report
+        return Report(offset=offset + len(data), skipped=1)
+    read_facts = [_parse_fact(line) for line in complete.splitlines()]
+    facts = tuple(_with_message(directory, fact) for fact in read_facts if fact is not None)
+    return Report(facts=facts, offset=offset + len(complete), skipped=len(read_facts) - len(facts))
+
+
+def _parse_fact(line: bytes) -> Fact | None:
+    try:
+        raw = json.loads(line)
+        return msgspec.convert(raw, _FACTS[raw["fact"]], strict=False)
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError, msgspec.ValidationError):
+        return None
+
+
+def _with_message(directory: PodDirectory, fact: Fact) -> Fact:
+    if not isinstance(fact, ImageFailed):
+        return fact
+    return replace(fact, message=_pull_message(directory, fact.container))
+
+
+def _pull_message(directory: PodDirectory, container: str) -> str:
+    """What the runtime said last, its errors rather than its progress."""
+    try:
+        file = open_regular(directory.pull_log(container))
+    except (FileNotFoundError, LogUnavailable):
+        return ""
+    with file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _PULL_LOG_BYTES))
+        text = _COLOURS.sub("", file.read(_PULL_LOG_BYTES).decode(errors="replace"))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("FATAL", "ERROR"))]
+    return "\n".join(errors or lines)[-_MESSAGE_BYTES:]

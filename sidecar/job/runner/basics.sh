@@ -1,0 +1,173 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # one program with the other files of this folder
+#
+# Beginning and end of the job: the claim, the report, private directories, and leaving nothing behind.
+#
+# All files of this folder are one program: they are put into every batch script, before the pod's own data, and
+# work with bash 4.4. Names begin with sidecar_, so that neither the admin's nor the user's shell text meets them.
+
+sidecar_stopping= # not empty once somebody asked the job to stop
+sidecar_running=  # not empty once containers may run
+sidecar_trapped=  # not empty once a trap has run, see sidecar_await
+
+# sidecar_report FACT [FIELDS]: one line of JSON, one write. The fields are names and numbers that need no escaping.
+sidecar_report() {
+    local now=${EPOCHREALTIME:-}
+    [[ -n $now ]] || now=$(date +%s.%N)
+    now=${now/,/.} # some locales have a comma there
+    printf '{"fact":"%s","at":%s%s}\n' "$1" "${now:0:14}" "${2:+,$2}" >>"$sidecar_directory/report.jsonl"
+}
+
+# Take possession of the pod, or leave without a trace: exactly one job runs a pod, whatever Slurm did.
+sidecar_begin() {
+    sidecar_umask=$(umask)
+    umask 077
+    sidecar_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+    sidecar_job=${sidecar_job:-${SLURM_JOB_ID:?this script is a Slurm job}}
+    sidecar_directory=$sidecar_pod_directory
+    if [[ -d $sidecar_directory ]]; then
+        sidecar_claim
+    elif [[ $sidecar_shared == yes ]]; then
+        sidecar_leave "the pod's directory is gone"
+    else
+        sidecar_directory=
+    fi
+    sidecar_make_private
+    sidecar_node=${SLURMD_NODENAME:-${HOSTNAME:-}}
+    sidecar_report job_started "\"job\":\"$sidecar_job\",\"node\":\"${sidecar_node//[^A-Za-z0-9._-]/}\""
+    umask "$sidecar_umask"
+}
+
+sidecar_claim() {
+    local claim=$sidecar_directory/claim owner=
+    [[ ! -e $sidecar_directory/deleted ]] || sidecar_leave "the pod was deleted"
+    if (set -o noclobber && printf '%s\n' "$sidecar_job" >"$claim") 2>/dev/null; then return; fi
+    if [[ ! -e $claim ]]; then
+        echo "slurm-sidecar: the claim file $claim cannot be written; is the file system full or read-only?" >&2
+        exit 1
+    fi
+    read -r owner <"$claim"
+    # Its own id is there when Slurm runs the same job again.
+    [[ $owner == "$sidecar_job" ]] || sidecar_leave "job ${owner:-unknown} has claimed the pod"
+}
+
+sidecar_leave() {
+    echo "slurm-sidecar: job $sidecar_job runs nothing: $1"
+    exit 0
+}
+
+# A directory of this job alone on the node, for TMPDIR and for what no other node needs to see.
+sidecar_make_private() {
+    sidecar_private=$(mktemp -d "${TMPDIR:-/tmp}/slurm-sidecar.XXXXXXXX") || exit 1
+    sidecar_memory=
+    trap sidecar_finish EXIT
+    trap sidecar_stop_early TERM
+    mkdir "$sidecar_private/tmp" "$sidecar_private/work" || exit 1
+    if [[ -z $sidecar_directory ]]; then
+        sidecar_directory=$sidecar_private/pod
+        mkdir -p "$sidecar_directory/logs" || exit 1
+    fi
+    sidecar_files=$sidecar_directory
+    [[ $sidecar_shared == yes ]] || sidecar_files=$sidecar_private/files
+    export TMPDIR=$sidecar_private/tmp
+}
+
+# Somebody asked the job to stop while the admin's or the user's shell text was running.
+sidecar_stop_early() {
+    sidecar_stopping=yes
+    sidecar_report job_stopping '"signal":"TERM"'
+    exit 143
+}
+
+# The EXIT trap, whatever the reason.
+sidecar_finish() {
+    local code=$?
+    trap - EXIT
+    trap '' TERM
+    sidecar_defaults
+    [[ -z ${sidecar_user_exit-} ]] || (eval "$sidecar_user_exit")
+    if [[ -z $sidecar_running && $code -eq 0 ]]; then
+        echo "slurm-sidecar: the shell text before the containers ended the job" >&2
+        code=1
+    fi
+    disown -a # or bash tells of each one it kills
+    sidecar_kill_rest
+    sidecar_index_logs
+    sidecar_report job_finished "\"code\":$code"
+    sidecar_clean
+    exit "$code"
+}
+
+# The user's shell text may have changed any of these.
+sidecar_defaults() {
+    set +efu +o pipefail +o posix
+    shopt -u failglob nullglob nocasematch
+    IFS=$' \t\n'
+    umask 077
+}
+
+sidecar_clean() {
+    local directory
+    for directory in "$sidecar_private" $sidecar_memory; do
+        chmod -R u+rwX "$directory" # containers may have left directories that nobody can empty
+        rm -rf "$directory"
+    done 2>/dev/null
+    [[ -z ${sidecar_cache-} ]] || rm -f "$sidecar_cache"/*.part."$sidecar_job".*
+}
+
+# sidecar_await PID: wait for a child and return its code, also when traps run meanwhile.
+sidecar_await() {
+    local code again
+    sidecar_trapped=
+    wait "$1"
+    code=$?
+    while [[ -n $sidecar_trapped ]]; do
+        sidecar_trapped=
+        wait "$1"
+        again=$?
+        [[ $again -eq 127 ]] || code=$again # 127: the first wait had already got it
+    done
+    return "$code"
+}
+
+# sidecar_find PID [GROUP]: leave in sidecar_found all descendants of PID, and the process group GROUP with its own.
+# This shell and the job's first one are never among them.
+sidecar_find() {
+    local root=$1 wanted=${2-none} stat line pid grown=yes
+    local -A parent=() found=()
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line <"$stat"; } 2>/dev/null || continue
+        pid=${line%% *}
+        # shellcheck disable=SC2086 # the fields after the program's name: state, parent, process group
+        set -- ${line##*) }
+        [[ $1 == Z ]] || parent[$pid]=$2
+        [[ $2 != "$root" && $3 != "$wanted" ]] || found[$pid]=yes
+    done
+    while [[ -n $grown ]]; do
+        grown=
+        for pid in "${!parent[@]}"; do
+            [[ -n ${found[$pid]-} || -z ${found[${parent[$pid]}]-} ]] || found[$pid]=yes grown=yes
+        done
+    done
+    sidecar_found=()
+    for pid in "${!found[@]}"; do
+        [[ $pid == "$$" || $pid == "$BASHPID" || -z ${parent[$pid]-} ]] || sidecar_found+=("$pid")
+    done
+}
+
+# sidecar_kill_tree PID: kill a child with everything below it.
+sidecar_kill_tree() {
+    sidecar_find "$1"
+    kill -KILL "${sidecar_found[@]}" "$1" 2>/dev/null
+}
+
+# Kill whatever this job still runs on this node. Processes may fork meanwhile, hence the rounds. Walking the tree
+# matters: a killed runtime leaves its squashfuse behind, which is in a process group of its own.
+sidecar_kill_rest() {
+    local rounds=40
+    while ((rounds-- > 0)); do
+        sidecar_find "$$" "$$"
+        [[ ${#sidecar_found[@]} -gt 0 ]] || return
+        kill -KILL "${sidecar_found[@]}" 2>/dev/null
+        sleep 0.05
+    done
+}

@@ -1,0 +1,124 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # one program with the other files of this folder
+#
+# Containers: each has a supervisor, a background shell that starts it, starts it again as restartPolicy says, and
+# stops it when it is told to.
+
+sidecar_env() { export "APPTAINERENV_$1=$2" "SINGULARITYENV_$1=$2"; }
+
+# sidecar_supervise NAME POLICY: the body of a supervisor; exits with the container's last code.
+sidecar_supervise() {
+    local code attempt=0 began delay=$sidecar_backoff_first
+    trap sidecar_stop_container TERM
+    while :; do
+        began=$SECONDS
+        sidecar_run_container "$1" "$attempt"
+        code=$?
+        if [[ -n $sidecar_stopping || $2 == Never || ($2 == OnFailure && $code -eq 0) ]]; then break; fi
+        [[ $((SECONDS - began)) -lt $sidecar_backoff_reset ]] || delay=$sidecar_backoff_first
+        attempt=$((attempt + 1))
+        sidecar_report container_restarting "\"container\":\"$1\",\"attempt\":$attempt,\"delay\":$delay"
+        sidecar_pause "$delay"
+        [[ -z $sidecar_stopping ]] || break
+        delay=$((delay * 2 < sidecar_backoff_most ? delay * 2 : sidecar_backoff_most))
+    done
+    exit "$code"
+}
+
+# Like sleep, but ends when a trap has run.
+sidecar_pause() {
+    sleep "$1" &
+    wait "$!"
+}
+
+# The TERM trap of a supervisor.
+sidecar_stop_container() {
+    sidecar_trapped=yes sidecar_stopping=yes
+    sidecar_end_child
+}
+
+# Ask the container to end, and see to it that it does. May be called twice; the second time changes nothing.
+sidecar_end_child() {
+    [[ -n $sidecar_child && $sidecar_child != "$sidecar_ending" ]] || return
+    sidecar_ending=$sidecar_child
+    if [[ -n $sidecar_child_pulls || $sidecar_grace_seconds -eq 0 ]]; then
+        sidecar_kill_tree "$sidecar_child"
+        return
+    fi
+    sidecar_ask_child
+    {
+        trap '' TERM
+        sleep "$sidecar_grace_seconds"
+        sidecar_kill_tree "$sidecar_child"
+    } &
+    sidecar_killer=$!
+}
+sidecar_child='' sidecar_child_pulls='' sidecar_ending='' sidecar_killer=
+
+# TERM goes to the runtime alone, which passes it on to the container's first process, as a kubelet would; sent to
+# the process group, the container would get it twice. With shell text on the line the runtime is a child of a shell.
+sidecar_ask_child() {
+    local pid targets=("$sidecar_child")
+    if [[ $sidecar_line_is_shell == yes ]]; then
+        read -ra targets <"/proc/$sidecar_child/task/$sidecar_child/children"
+    fi
+    for pid in "${targets[@]}"; do kill -TERM "$pid"; done
+} 2>/dev/null
+
+# sidecar_run_container NAME ATTEMPT: from the image to the end of one attempt; returns its code.
+sidecar_run_container() {
+    local log=$sidecar_directory/logs/$1.$2.log which="\"container\":\"$1\",\"attempt\":$2" code
+    sidecar_describe "$1"
+    : >>"$log"
+    if ! sidecar_fetch "$1" "$2"; then
+        [[ -z $sidecar_stopping ]] || return 143
+        sidecar_report image_failed "$which"
+        sidecar_end_attempt "$which" 128
+        return
+    fi
+    sidecar_binds=()
+    if ! sidecar_mounts "$1" >>"$log" 2>&1; then
+        sidecar_end_attempt "$which" 128
+        return
+    fi
+    [[ -z $sidecar_stopping ]] || return 143
+    sidecar_launch "$1" "$2" </dev/null >>"$log" 2>&1 &
+    sidecar_child=$!
+    sidecar_report container_started "$which"
+    [[ -z $sidecar_stopping ]] || sidecar_end_child
+    sidecar_await "$sidecar_child"
+    code=$?
+    sidecar_child=
+    sidecar_forget_killer
+    sidecar_end_attempt "$which" "$code"
+}
+
+sidecar_end_attempt() {
+    sidecar_report container_terminated "$1,\"code\":$2"
+    return "$2"
+}
+
+# The container ended in time, so nobody needs to kill it any more.
+sidecar_forget_killer() {
+    [[ -n $sidecar_killer ]] || return
+    sidecar_kill_tree "$sidecar_killer"
+    wait "$sidecar_killer"
+    sidecar_killer=
+} 2>/dev/null
+
+# sidecar_launch NAME ATTEMPT: become the container.
+sidecar_launch() {
+    trap : TERM # its children get the signal's default back
+    local verb=run work=$sidecar_private/work/$1.$2 options=()
+    sidecar_home=
+    # shellcheck source=/dev/null
+    . "$sidecar_files/containers/$1.sh" || exit 128
+    # /tmp and the home directory on the node's disk: the runtime's own are 64 MiB of memory.
+    mkdir -p "$work" && options+=(--workdir "$work")
+    [[ -z $sidecar_home ]] || options+=(--no-home --home "$sidecar_home")
+    [[ -z $sidecar_working_dir ]] || options+=(--pwd "$sidecar_working_dir")
+    [[ ${#sidecar_command[@]} -eq 0 ]] || verb="exec"
+    sidecar_call=("${sidecar_mpi[@]}" "$sidecar_program" --quiet "$verb" "${options[@]}" "${sidecar_options[@]}" "${sidecar_binds[@]}"
+        "$sidecar_image" "${sidecar_command[@]}" "${sidecar_arguments[@]}")
+    umask 022
+    sidecar_execute
+}

@@ -1,0 +1,93 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # one program with the other files of this folder
+#
+# The pod: init containers one after another, then the main containers side by side.
+
+# The last line of the batch script; does not return.
+sidecar_run() {
+    sidecar_defaults
+    sidecar_keep_user_exit
+    sidecar_running=yes
+    if [[ $sidecar_in_mesh == yes ]]; then sidecar_run_in_mesh; else sidecar_run_pod; fi
+}
+
+sidecar_run_pod() {
+    sidecar_supervisors=()
+    trap sidecar_stop TERM
+    if ! sidecar_make_empty_dirs; then
+        echo "slurm-sidecar: the pod's emptyDir volumes cannot be made" >&2
+        exit 128
+    fi
+    sidecar_watch &
+    sidecar_run_init
+    sidecar_run_main
+}
+
+# interLink's full mesh: the pre-exec text has written mesh.sh, which starts its arguments in the pod's own network.
+# Source: https://github.com/interlink-hq/interLink, pkg/virtualkubelet/templates/mesh.sh
+sidecar_run_in_mesh() {
+    {
+        declare -f
+        declare -p "${!sidecar_@}"
+        # shellcheck disable=SC2016 # the other shell's own process id
+        echo 'echo $$ >"$sidecar_private/mesh.pid"; sidecar_run_pod'
+    } >"$sidecar_private/mesh-run.sh"
+    trap sidecar_stop_mesh TERM
+    "$BASH" "$TMPDIR/mesh.sh" "$BASH" "$sidecar_private/mesh-run.sh" &
+    sidecar_await "$!"
+    exit
+}
+
+sidecar_stop_mesh() {
+    sidecar_trapped=yes
+    [[ -s $sidecar_private/mesh.pid ]] || sidecar_stop_early
+    kill -TERM "$(<"$sidecar_private/mesh.pid")"
+}
+
+# The user's text may have a clean-up of its own: it runs at the end, before ours.
+sidecar_keep_user_exit() {
+    sidecar_user_exit=$(trap -p EXIT)
+    [[ $sidecar_user_exit != "trap -- 'sidecar_finish' EXIT" ]] || sidecar_user_exit=
+    [[ -z $sidecar_user_exit ]] || sidecar_user_exit="$sidecar_user_exit; exit"
+    trap sidecar_finish EXIT
+}
+
+# The TERM trap of the job's first shell: the supervisors know what to do.
+sidecar_stop() {
+    sidecar_trapped=yes
+    [[ -z $sidecar_stopping ]] || return
+    sidecar_stopping=yes
+    sidecar_report job_stopping '"signal":"TERM"'
+    [[ ${#sidecar_supervisors[@]} -eq 0 ]] || kill -TERM "${sidecar_supervisors[@]}" 2>/dev/null
+}
+
+# sidecar_start NAME POLICY
+sidecar_start() {
+    [[ -z $sidecar_stopping ]] || exit 143
+    sidecar_supervise "$1" "$2" &
+    sidecar_supervisors+=("$!")
+    [[ -z $sidecar_stopping ]] || kill -TERM "$!"
+}
+
+# An init container that has succeeded is done, also under Always.
+sidecar_run_init() {
+    local name policy=OnFailure
+    [[ $sidecar_restart_policy != Never ]] || policy=Never
+    for name in "${sidecar_init_containers[@]}"; do
+        sidecar_supervisors=()
+        sidecar_start "$name" "$policy"
+        sidecar_await "${sidecar_supervisors[0]}" || exit
+    done
+    sidecar_supervisors=()
+}
+
+# The job's code is that of the first main container that failed.
+sidecar_run_main() {
+    local name pid code result=0
+    for name in "${sidecar_main_containers[@]}"; do sidecar_start "$name" "$sidecar_restart_policy"; done
+    for pid in "${sidecar_supervisors[@]}"; do
+        sidecar_await "$pid"
+        code=$?
+        [[ $result -ne 0 ]] || result=$code
+    done
+    exit "$result"
+}

@@ -1,0 +1,155 @@
+"""The batch script of a pod: a pure function from what is planned to the text sbatch is given.
+
+Slurm reads the ``#SBATCH`` lines up to the first command. Then come the runner (``runner/*.sh``, the same in every
+script), this pod's data, and the shell texts of the admin and the user, which run after the job has claimed the pod.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import shlex
+import tarfile
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+
+from sidecar.domain.plan import JobPlan
+from sidecar.domain.pod import Container, ContainerRole, EmptyDirVolume, FilesVolume, Mount, Pod, Volume
+from sidecar.job.contents import PodFile, pod_files
+from sidecar.job.paths import PodDirectory
+from sidecar.job.site import JobSite
+
+_HERE = Path(__file__).parent
+_RUNNER_PARTS = ("basics", "logs", "images", "mounts", "containers", "run")
+_MESH_MARK = "> $TMPDIR/mesh.sh"
+"""Where a pre-exec text of interLink's full-mesh mode writes its script."""
+_BASE64_COLUMNS = 76
+
+
+def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site: JobSite) -> str:
+    """The text of the pod's batch script.
+
+    :param token: of this submission; in the job's comment, by which it is found again
+    :raises UnsupportedPod: the pod's files travel inside the script, and one of them cannot
+    """
+    options = pod.options
+    return _template().render(
+        pod=pod,
+        plan=plan,
+        directory=directory,
+        site=site,
+        runner=_runner(),
+        options=_sbatch_options(pod, plan, directory, token, site),
+        mpi=_mpi(options.mpi_flags),
+        line_text=f"{site.runtime_prefix} {options.runtime_commands}".strip(),
+        in_mesh=_MESH_MARK in options.pre_exec,
+        init_names=_names(plan, ContainerRole.INIT),
+        main_names=_names(plan, ContainerRole.MAIN),
+        disk_volumes=[v.name for v in _empty_dirs(pod) if not v.in_memory],
+        memory_volumes=[v.name for v in _empty_dirs(pod) if v.in_memory],
+        mounts={p.container.name: _mount_words(p.container, pod) for p in plan.containers},
+        archive="" if site.shared_fs else _archive(pod_files(pod, plan)),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=select_autoescape(enabled_extensions=()),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "directive": directive,
+        "key": lambda image: hashlib.sha256(image.encode()).hexdigest(),
+        "quote": lambda text: shlex.quote(str(text)),
+        "words": lambda words: f"({shlex.join(words)})",
+        "yes": lambda value: "yes" if value else "no",
+    }
+    return environment.get_template("job.slurm.j2")
+
+
+@cache
+def _runner() -> str:
+    """The runner's files as one text, without their headers for shellcheck."""
+    texts = [(_HERE / "runner" / f"{part}.sh").read_text() for part in _RUNNER_PARTS]
+    return "\n".join(text.split("\n", 1)[1] for text in texts)
+
+
+def _sbatch_options(pod: Pod, plan: JobPlan, directory: PodDirectory, token: str, site: JobSite) -> Iterator[str]:
+    """Defaults first, then the pod's own options, then those by which the sidecar finds and follows its job.
+
+    ``--export=ALL`` because the sidecar starts sbatch with a minimal environment; anything else makes Slurm 22.05
+    start the user's login shell on the node (``SLURM_GET_USER_ENV``).
+    """
+    yield "--export=ALL"
+    yield "--no-requeue"
+    yield from plan.sbatch_options
+    yield f"--job-name={plan.job_name}"
+    yield f"--comment=slurm-sidecar:{pod.uid}:{token}"
+    yield f"--chdir={directory.root}" if site.shared_fs else "--chdir=/tmp"
+    # A percent sign begins a pattern of its own in file names.
+    yield f"--output={str(directory.output).replace('%', '%%')}" if site.shared_fs else "--output=/dev/null"
+    yield "--open-mode=append"
+
+
+def directive(option: str) -> str:
+    """An option as one word of an ``#SBATCH`` line.
+
+    sbatch splits these lines itself: double quotes keep white space and ``#``, a backslash keeps the next character,
+    even between single quotes, but does not keep a space (tried with 22.05).
+    """
+    name, equals, value = option.partition("=")
+    if not any(character.isspace() or character in "\"'\\#" for character in value):
+        return option
+    escaped = "".join(f"\\{c}" if c in "\"'\\" else c for c in value)
+    return f'{name}{equals}"{escaped}"'
+
+
+def _mpi(flags: tuple[str, ...] | None) -> str:
+    """The words before the runtime's. Slurm sets SLURM_NTASKS only in jobs that ask for tasks."""
+    if flags is None:
+        return ""
+    return " ".join(["mpiexec", "-np", '"${SLURM_NTASKS:-1}"', *map(shlex.quote, flags)])
+
+
+def _names(plan: JobPlan, role: ContainerRole) -> list[str]:
+    return [p.container.name for p in plan.containers if p.container.role is role]
+
+
+def _empty_dirs(pod: Pod) -> list[EmptyDirVolume]:
+    return [volume for volume in pod.volumes if isinstance(volume, EmptyDirVolume)]
+
+
+def _mount_words(container: Container, pod: Pod) -> list[str]:
+    """Arguments of ``sidecar_mount``, one line a mount; an outer path comes before what is mounted inside it."""
+    mounts = sorted(container.mounts, key=lambda mount: len(Path(mount.path).parts))
+    return [shlex.join(_mount(mount, pod.by_volume[mount.volume])) for mount in mounts]
+
+
+def _mount(mount: Mount, volume: Volume) -> Iterable[str]:
+    read_only = "ro" if mount.read_only or isinstance(volume, FilesVolume) else "rw"
+    place = (mount.sub_path, mount.path, read_only)
+    if isinstance(volume, FilesVolume):
+        return ("files", volume.name, *place)
+    if isinstance(volume, EmptyDirVolume):
+        return ("memory" if volume.in_memory else "disk", volume.name, *place)
+    return ("host", volume.path, *place, volume.type)
+
+
+def _archive(files: Iterable[PodFile]) -> str:
+    """The files as a base64 text of lines; the same files give the same text."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", format=tarfile.GNU_FORMAT) as archive:
+        for file in files:
+            entry = tarfile.TarInfo(str(file.path))
+            entry.size, entry.mode = len(file.content), file.mode
+            archive.addfile(entry, io.BytesIO(file.content))
+    return base64.encodebytes(buffer.getvalue()).decode()

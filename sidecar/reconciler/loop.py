@@ -1,0 +1,214 @@
+"""The loop: when to look at what, and what to do about errors."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+
+import structlog
+
+from sidecar.cluster import Cluster
+from sidecar.domain import observe
+from sidecar.domain.lifecycle import Phase
+from sidecar.domain.observe import Observation
+from sidecar.domain.projection import PodState
+from sidecar.errors import SidecarError
+from sidecar.history import Decide, History
+from sidecar.reconciler.conclusions import conclude
+from sidecar.reconciler.deletions import Deletions
+from sidecar.reconciler.look import Look, take
+from sidecar.reconciler.reports import NewFacts, Reports
+from sidecar.reconciler.twins import Twins
+from sidecar.slurm.client import SlurmClient
+from sidecar.submission import Submitter
+
+log = structlog.get_logger(__name__)
+
+REPORT_INTERVAL_SECONDS = 1.0
+CLUSTER_INTERVAL = timedelta(seconds=60)
+LONGEST_PAUSE_SECONDS = 60.0
+MAX_QUEUED_REPORTS = 500
+"""How many waiting jobs' reports are looked for between two looks at Slurm, oldest first: those start next."""
+
+
+Conclusion = Callable[[PodState, NewFacts], list[Observation]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the reconciler fares."""
+
+    last_success_at: datetime | None = None
+    failures_in_a_row: int = 0
+    error: str = ""
+    orphan_job_ids: tuple[str, ...] = ()
+    """Jobs in Slurm that carry the sidecar's mark and belong to no pod on record."""
+
+
+class Reconciler:
+    """Runs in one thread of its own."""
+
+    def __init__(
+        self,
+        *,
+        history: History,
+        slurm: SlurmClient,
+        submitter: Submitter,
+        cluster: Cluster,
+        data_root: Path,
+        shared_fs: bool,
+        interval_seconds: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._history = history
+        self._slurm = slurm
+        self._submitter = submitter
+        self._cluster = cluster
+        self._data_root = data_root
+        self._interval_seconds = interval_seconds
+        self._now = now
+        self._reports = Reports(submitter.directory_of, shared_fs=shared_fs)
+        self._deletions = Deletions(history, slurm, submitter)
+        self._twins = Twins(history, slurm, submitter.claimed_by)
+        self._health = Health()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._cluster_due: datetime | None = None
+
+    @property
+    def health(self) -> Health:
+        """The newest state of affairs."""
+        return self._health
+
+    def wake(self) -> None:
+        """Look at Slurm now and not only at the next interval."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End :meth:`run` soon."""
+        self._stopping = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Reconcile until stopped; no error ends it."""
+        while not self._stopping:
+            self._wake.clear()
+            self._attempt()
+            self._follow_reports(until=monotonic() + self._pause_seconds())
+
+    def _attempt(self) -> None:
+        try:
+            self.reconcile_once()
+        except SidecarError as error:
+            self._failed(str(error))
+            log.warning("reconciliation failed", reason=str(error), failures=self._health.failures_in_a_row)
+        except Exception as error:  # the last stop: a bug must not end the only thread that sees to jobs
+            self._failed(f"internal error: {type(error).__name__}")
+            log.exception("reconciliation failed")
+
+    def _failed(self, reason: str) -> None:
+        self._health = replace(self._health, failures_in_a_row=self._health.failures_in_a_row + 1, error=reason)
+
+    def _pause_seconds(self) -> float:
+        failures = min(self._health.failures_in_a_row, 10)
+        if not failures:
+            return self._interval_seconds
+        longest: float = min(self._interval_seconds * 2**failures, LONGEST_PAUSE_SECONDS)
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+
+    def _follow_reports(self, *, until: float) -> None:
+        """Between two looks at Slurm: take in what jobs report, and go back to Slurm when one has ended."""
+        while not self._stopping:
+            rest = until - monotonic()
+            if rest <= 0 or self._wake.wait(min(rest, REPORT_INTERVAL_SECONDS)):
+                return
+            try:
+                if self.read_reports():
+                    return
+            except SidecarError as error:
+                log.warning("reports could not be taken in", reason=str(error))
+
+    def reconcile_once(self) -> None:
+        """One complete look at everything.
+
+        :raises SlurmUnreachable: Slurm's queue cannot be read; nothing was changed
+        :raises StoreError: the database cannot be written
+        """
+        self._refresh_cluster()
+        pods = self._recovered(self._history.open_pods())
+        look = take(self._slurm, pods, data_root=self._data_root, now=self._now())
+        pods = [self._without_twins(pod, look) for pod in pods]
+        pods = self._take_in(pods, lambda pod, facts: conclude(pod, look, facts))
+        self._deletions.carry_on(pods, self._now())
+        self._health = Health(last_success_at=self._now(), orphan_job_ids=self._orphans(look))
+
+    def _without_twins(self, pod: PodState, look: Look) -> PodState:
+        job = look.queue.get(pod.uid)
+        ended = not pod.phase.is_final and bool(pod.job_id) and (job is None or job.state.is_terminal)
+        others = [other for other in look.marked.get(pod.uid, ()) if other.job_id != pod.job_id]
+        return self._twins.settle(pod, others, ended=ended) if pod.job_id else pod
+
+    def _refresh_cluster(self) -> None:
+        now = self._now()
+        if self._cluster_due is None or now >= self._cluster_due:
+            self._cluster_due = now + CLUSTER_INTERVAL
+            self._cluster.refresh()
+
+    def _recovered(self, pods: Sequence[PodState]) -> list[PodState]:
+        """The pods, after submissions whose outcome was not stored have been settled where possible."""
+        pending = [pod for pod in pods if not pod.is_settled]
+        if not pending:
+            return list(pods)
+        self._deletions.forbid_start(pending)
+        settled = {pod.uid: pod for pod in self._submitter.recover(pending)}
+        return [settled.get(pod.uid, pod) for pod in pods]
+
+    def read_reports(self) -> bool:
+        """Take in what jobs have reported since the last time.
+
+        :return: whether one of them says that it has ended
+        """
+        pods = self._history.open_pods()
+        running = [pod for pod in pods if pod.phase is Phase.RUNNING]
+        queued = sorted((p for p in pods if p.phase is Phase.SUBMITTED), key=lambda p: p.submitted_at or p.accepted_at)
+        ended = False
+
+        def progress(pod: PodState, facts: NewFacts) -> list[Observation]:
+            nonlocal ended
+            ended = ended or facts.finished_code is not None
+            return observe.progress(pod, None, facts.settled)
+
+        self._take_in([*running, *queued[:MAX_QUEUED_REPORTS]], progress)
+        return ended
+
+    def _take_in(self, pods: Sequence[PodState], conclusion: Conclusion) -> list[PodState]:
+        """Store what is new about these pods, in one transaction, and return their states afterwards."""
+        facts = {pod.uid: self._reports.read(pod) if _may_report(pod) else NewFacts() for pod in pods}
+        decisions: Mapping[str, Decide] = {
+            pod.uid: _deciding(conclusion, facts[pod.uid]) for pod in pods if conclusion(pod, facts[pod.uid])
+        }
+        changed = self._history.change_many(decisions)
+        states = [changed.get(pod.uid, pod) for pod in pods]
+        for state in states:
+            if state.phase.is_final:
+                self._reports.forget(state.uid)
+            elif _may_report(state):
+                self._reports.taken_in(state.uid, facts[state.uid])
+        return states
+
+    def _orphans(self, look: Look) -> tuple[str, ...]:
+        known = self._history.get_many(sorted(look.marked))
+        return tuple(sorted(job.job_id for uid, jobs in look.marked.items() if uid not in known for job in jobs))
+
+
+def _deciding(conclusion: Conclusion, facts: NewFacts) -> Decide:
+    return lambda state: conclusion(state, facts)
+
+
+def _may_report(pod: PodState) -> bool:
+    return pod.phase in (Phase.SUBMITTED, Phase.RUNNING)

@@ -1,0 +1,102 @@
+"""Reading the jobs' reports: each time only what was added since the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sidecar.domain import events as ev
+from sidecar.domain.projection import PodState
+from sidecar.job import report
+from sidecar.job.paths import PodDirectory
+
+Fact = tuple[ev.Event, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFacts:
+    """What a report says that has not been taken in."""
+
+    settled: tuple[Fact, ...] = ()
+    """Facts that stand for themselves."""
+    pending: tuple[Fact, ...] = ()
+    """Facts from the moment on at which the job was told to stop: only Slurm knows why, so they wait for its word."""
+    finished_code: int | None = None
+    """The job's own last word, its exit code."""
+    is_stopping: bool = False
+    expected: bool = True
+    """Whether this pod's job can report at all."""
+    offset: int = 0
+    """How far the report has been read."""
+
+    @property
+    def all(self) -> tuple[Fact, ...]:
+        """Everything, in order."""
+        return (*self.settled, *self.pending)
+
+
+class Reports:
+    """Remembers how far each pod's report was taken in; after a restart all is read again, which is harmless."""
+
+    def __init__(self, directory_of: Callable[[PodState], PodDirectory], *, shared_fs: bool) -> None:
+        self._directory_of = directory_of
+        self._nothing = NewFacts(expected=shared_fs)
+        self._taken: dict[str, NewFacts] = {}
+
+    def read(self, pod: PodState) -> NewFacts:
+        """What was added to a pod's report."""
+        before = self._taken.get(pod.uid, self._nothing)
+        return _add(before, report.read(self._directory_of(pod), before.offset))
+
+    def taken_in(self, uid: str, facts: NewFacts) -> None:
+        """Remember that the settled facts are stored."""
+        self._taken[uid] = NewFacts(
+            pending=facts.pending,
+            finished_code=facts.finished_code,
+            is_stopping=facts.is_stopping,
+            expected=facts.expected,
+            offset=facts.offset,
+        )
+
+    def forget(self, uid: str) -> None:
+        """The pod has ended."""
+        self._taken.pop(uid, None)
+
+
+def _add(before: NewFacts, added: report.Report) -> NewFacts:
+    settled, pending = list(before.settled), list(before.pending)
+    code, stopping = before.finished_code, before.is_stopping
+    for fact in added.facts:
+        if isinstance(fact, report.JobStopping):
+            stopping = True
+        elif isinstance(fact, report.JobFinished):
+            code = fact.code
+        else:
+            (pending if stopping else settled).extend((event, fact.at) for event in events_of(fact))
+    return NewFacts(
+        settled=tuple(settled),
+        pending=tuple(pending),
+        finished_code=code,
+        is_stopping=stopping,
+        expected=before.expected,
+        offset=added.offset,
+    )
+
+
+def events_of(fact: report.Fact) -> Sequence[ev.Event]:
+    """What a fact of the report is in a pod's history."""
+    match fact:
+        case report.JobStarted(node=node):
+            return [ev.JobStarted(nodes=node)]
+        case report.ImageFailed(container=name, attempt=attempt, message=message):
+            return [ev.ImagePullFailed(container=name, attempt=attempt, message=message)]
+        case report.ContainerStarted(container=name, attempt=attempt):
+            return [ev.ContainerStarted(container=name, attempt=attempt)]
+        case report.ContainerTerminated(container=name, attempt=attempt, code=code):
+            reason = "Completed" if code == 0 else "Error"
+            return [ev.ContainerTerminated(container=name, attempt=attempt, exit_code=code, reason=reason)]
+        case report.ContainerRestarting(container=name, attempt=attempt, delay=delay):
+            return [ev.ContainerRestarting(container=name, attempt=attempt, delay_seconds=delay)]
+        case _:
+            return []

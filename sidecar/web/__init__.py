@@ -1,0 +1,1 @@
+"""HTTP: interLink's endpoints and the two health checks."""

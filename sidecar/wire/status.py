@@ -1,0 +1,147 @@
+"""``/status``: which pods are asked for, and the answer in the form the virtual kubelet needs.
+
+The virtual kubelet counts terminated containers to find the phase, so the lists are never empty and every container
+has a state: https://github.com/interlink-hq/interLink/blob/main/pkg/virtualkubelet/execute.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from sidecar.domain import observe
+from sidecar.domain.pod import ContainerRole, RestartPolicy
+from sidecar.domain.projection import ContainerState, ContainerStatus, PodState, Termination
+from sidecar.wire import decode
+from sidecar.wire import kubernetes as kube
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One pod of a status request, as the request names it."""
+
+    uid: str
+    namespace: str
+    name: str
+    init_containers: tuple[str, ...]
+    containers: tuple[str, ...]
+
+
+def read(body: bytes) -> list[Asked]:
+    """The pods a request asks for; none means that it is a ping.
+
+    :raises MalformedRequest: the body is not a list of pods, or an identifier has not Kubernetes' form
+    """
+    pods = decode.decode(body or b"[]", list[kube.PodNames])
+    return [_asked(pod, f"$[{position}]") for position, pod in enumerate(pods)]
+
+
+def _asked(pod: kube.PodNames, path: str) -> Asked:
+    spec = pod.spec or kube.SpecNames()
+    return Asked(
+        uid=decode.pod_uid(pod.metadata.uid, f"{path}.metadata.uid"),
+        namespace=decode.label(pod.metadata.namespace or "default", f"{path}.metadata.namespace"),
+        name=decode.subdomain(pod.metadata.name, f"{path}.metadata.name"),
+        init_containers=_names(spec.init_containers, path),
+        containers=_names(spec.containers, path),
+    )
+
+
+def _names(containers: Sequence[kube.ContainerName] | None, path: str) -> tuple[str, ...]:
+    return tuple(decode.label(c.name, f"{path}.spec.containers[].name") for c in containers or [])
+
+
+def answer(asked: Sequence[Asked], states: dict[str, PodState]) -> bytes:
+    """One entry per pod asked for, in the same order."""
+    entries = [
+        _entry(states[pod.uid]) if pod.uid in states else _unknown(pod)
+        for pod in asked
+    ]  # fmt: skip
+    return msgspec.json.encode(entries)
+
+
+def _unknown(pod: Asked) -> Json:
+    """A pod without a record waits: "terminated" would end it in Kubernetes, though its job may well run elsewhere."""
+    waiting = {"waiting": {"reason": "PodUnknown", "message": "the Slurm sidecar holds no record of this pod"}}
+    return {
+        "name": pod.name,
+        "UID": pod.uid,
+        "namespace": pod.namespace,
+        "JID": "",
+        "containers": [_status(name, waiting) for name in pod.containers],
+        "initContainers": [_status(name, waiting) for name in pod.init_containers],
+    }
+
+
+def _entry(state: PodState) -> Json:
+    given_up = state.restart_policy is RestartPolicy.NEVER and observe.failed_init(state) is not None
+    by_role: dict[ContainerRole, list[Json]] = {ContainerRole.INIT: [], ContainerRole.MAIN: []}
+    for container in state.containers:
+        by_role[container.role].append(_container(container, state, given_up=given_up))
+    return {
+        "name": state.name,
+        "UID": state.uid,
+        "namespace": state.namespace,
+        "JID": state.job_id,
+        "containers": by_role[ContainerRole.MAIN],
+        "initContainers": by_role[ContainerRole.INIT],
+    }
+
+
+def _container(container: ContainerState, pod: PodState, *, given_up: bool) -> Json:
+    match container.status:
+        case ContainerStatus.RUNNING:
+            state = {"running": {"startedAt": _time(container.started_at)}}
+        case ContainerStatus.TERMINATED if container.termination is not None:
+            state = {"terminated": _terminated(container.termination)}
+        case _ if given_up and container.started_at is None:
+            # A main container that still waits after a failed init container crashes the virtual kubelet.
+            state = {"terminated": _terminated(_not_started(pod))}
+        case _:
+            state = {"waiting": _without_empty({"reason": container.reason, "message": container.message})}
+    return _status(
+        container.name,
+        state,
+        lastState={"terminated": _terminated(container.previous)} if container.previous else {},
+        ready="running" in state,
+        started="running" in state,
+        restartCount=container.attempt,
+        image=container.image,
+    )
+
+
+def _not_started(pod: PodState) -> Termination:
+    return Termination(
+        exit_code=128,
+        reason="NotStarted",
+        message="not started, because an init container failed",
+        finished_at=pod.changed_at,
+    )
+
+
+def _terminated(end: Termination) -> Json:
+    times = {"startedAt": _time(end.started_at or end.finished_at), "finishedAt": _time(end.finished_at)}
+    signal = {"signal": end.exit_code - 128} if 128 < end.exit_code <= 192 else {}
+    return {"exitCode": end.exit_code, **signal, "reason": end.reason, **times} | _without_empty(
+        {"message": end.message}
+    )
+
+
+def _status(name: str, state: Json, **more: Any) -> Json:
+    unset: Json = {"lastState": {}, "ready": False, "restartCount": 0, "image": "", "imageID": ""}
+    return {"name": name, "state": state} | unset | more
+
+
+def _without_empty(fields: Json) -> Json:
+    return {name: value for name, value in fields.items() if value}
+
+
+def _time(value: datetime | None) -> str | None:
+    """Kubernetes' metav1.Time: RFC 3339 in seconds."""
+    return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%SZ")
