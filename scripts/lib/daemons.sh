@@ -133,11 +133,12 @@ nodes_come_up() {
 
 # ---------------------------------------------------------------- left-over jobs
 
-# While the controller can still write down how they ended.
+# While the controller can still write down how they ended; with jobs on its hands it would take long to stop.
 cancel_jobs() {
     if ! running slurmctld; then return; fi
     timeout 15 squeue -h -t running,suspended -o %A 2>>"$LOG" | quietly xargs -r scancel || true
-    wait_until 2 no_job_runs || true
+    wait_until 1 no_job_runs || kill_jobs
+    wait_until 5 no_job_runs || true
 }
 
 no_job_runs() { [[ -z $(timeout 15 squeue -h -t running,suspended,completing -o %A) ]]; }

@@ -97,9 +97,8 @@ stop_cluster() {
     step "Stopping the Slurm in $CLUSTER_DIR"
     cancel_jobs
     stop_daemon slurmctld # first, so that it starts no further job
-    kill_jobs    # before slurmd, which would wait for them
-    stop_slurmds # and nothing is left that could start another
-    kill_jobs
+    stop_slurmds
+    kill_jobs # a crashed cluster's, for one
     stop_servers
 }
 

@@ -230,7 +230,7 @@ class PodNames(Kube):
     spec: SpecNames | None = None
 
 
-class LogOpts(Struct):
+class LogOpts(Struct, frozen=True):
     """Go's zero values mean "not set"."""
 
     Tail: int = 0
