@@ -8,6 +8,7 @@ Source: https://slurm.schedmd.com/sbatch.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ WITHOUT_VALUE = frozenset({
 OPTIONAL_VALUE = frozenset({"exclusive", "get-user-env", "nice", "no-kill", "propagate", "immediate"})
 """Options whose value, if any, follows after ``=`` (or glued to the letter), never as a word of its own."""
 
-ALIASES = {"workdir": "chdir", "gres-flags": "gres-flags", "tasks": "ntasks", "share": "oversubscribe"}
+ALIASES = {"workdir": "chdir", "tasks": "ntasks", "share": "oversubscribe"}
 """Older long names."""
 
 _OWN = "the sidecar sets it itself"
@@ -64,6 +65,10 @@ REFUSED = {
     "wrap": "the script is the sidecar's",
 }
 """Options a pod may not set, and why."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_NEVER_SHORTENED = (*REFUSED, "job-name")
+"""sbatch takes ``--arr`` for ``--array`` (getopt_long(3)), so the beginnings of these names are refused as well."""
 
 EXCLUSIVE_GROUPS = (
     frozenset({"mem", "mem-per-cpu", "mem-per-gpu"}),
@@ -128,11 +133,19 @@ def _with_value(name: str, glued: str | None, rest: list[str], where: str) -> Fl
 
 
 def _checked(flag: Flag, where: str) -> Flag:
+    if not _NAME.fullmatch(flag.name):
+        raise UnsupportedPod(f"{where}: {f'--{flag.name}'!r} is not an sbatch option")
+    if full := next((name for name in _NEVER_SHORTENED if _is_beginning(flag.name, name)), None):
+        raise UnsupportedPod(f"{where}: --{flag.name} would be taken for --{full}; write names in full")
     if flag.name in REFUSED:
         raise UnsupportedPod(f"{where}: --{flag.name} cannot be set by a pod, because {REFUSED[flag.name]}")
     if flag.name == "job-name" and "," in (flag.value or ""):
         raise UnsupportedPod(f"{where}: --job-name cannot contain a comma, because Slurm could not find the job by it")
     return flag
+
+
+def _is_beginning(name: str, full: str) -> bool:
+    return full.startswith(name) and name != full and name not in REFUSED
 
 
 def merge(layers: Iterable[Iterable[Flag]]) -> list[Flag]:

@@ -60,7 +60,8 @@ TRANSITIONS: list[TransitionConfigDict] = [
     _moves("job_submitted", [Phase.PENDING], Phase.SUBMITTED),
     _moves("job_adopted", [Phase.PENDING, *_WITH_JOB], Phase.SUBMITTED),
     _moves("job_queued", _WITH_JOB, Phase.SUBMITTED),
-    _moves("job_started", [Phase.SUBMITTED], Phase.RUNNING),
+    # Again while running, when a job that Slurm's queue had ceased to list is listed again.
+    _moves("job_started", _WITH_JOB, Phase.RUNNING),
     _stays("image_pull_failed", [Phase.RUNNING]),
     _stays("container_started", [Phase.RUNNING]),
     _stays("container_restarting", [Phase.RUNNING]),

@@ -60,12 +60,13 @@ KILLED = frozenset({137, 143})
 def job(state: PodState, evidence: JobEvidence) -> list[Observation]:
     """News from Slurm's queue about a job that has not ended."""
     at = evidence.started_at or evidence.observed_at
+    is_back = state.missing_since is not None
     if evidence.state.is_waiting:
-        if state.phase is Phase.SUBMITTED and state.reason == evidence.reason:
+        if state.phase is Phase.SUBMITTED and state.reason == evidence.reason and not is_back:
             return []
         queued = ev.JobQueued(reason=evidence.reason)
         return [Observation(event=queued, at=evidence.observed_at, source=evidence.source)]
-    if evidence.state.is_active and state.phase is Phase.SUBMITTED:
+    if evidence.state.is_active and (state.phase is Phase.SUBMITTED or is_back):
         return [Observation(event=ev.JobStarted(nodes=evidence.nodes), at=at, source=evidence.source)]
     return []
 
@@ -94,7 +95,7 @@ def _is_news(state: PodState, event: ev.Event) -> bool:
             return state.phase is Phase.SUBMITTED
         case ev.ImagePullFailed(container=name, attempt=attempt):
             container = _running(state, name)
-            return container is not None and _is_before_start(container, attempt)
+            return container is not None and _is_before_start(container, attempt) and not container.image_failed
         case ev.ContainerStarted(container=name, attempt=attempt):
             container = _running(state, name)
             return container is not None and _is_before_start(container, attempt)

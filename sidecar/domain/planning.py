@@ -47,8 +47,10 @@ def plan(pod: Pod, policy: SitePolicy, *, token: str) -> JobPlan:
 
 
 def _check_policy(pod: Pod, policy: SitePolicy) -> None:
-    if pod.options.pre_exec and not policy.allow_pre_exec:
-        raise UnsupportedPod("annotation slurm-job.vk.io/pre-exec: this site does not allow it (AllowPreExec)")
+    shell_texts = {"pre-exec": pod.options.pre_exec, "singularity-commands": pod.options.runtime_commands}
+    for name, text in shell_texts.items():
+        if text and not policy.allow_pre_exec:
+            raise UnsupportedPod(f"annotation slurm-job.vk.io/{name}: this site does not allow it (AllowPreExec)")
     for volume in pod.volumes:
         if isinstance(volume, HostPathVolume):
             _check_host_path(volume, policy)
@@ -92,9 +94,17 @@ def _gpu_flavor(gpus: int, policy: SitePolicy) -> Flavor | None:
 
 
 def _gpus_of(flavor: Flavor) -> int:
-    value = sbatch_flags.value_of(sbatch_flags.parse(flavor.slurm_flags, where=f"flavor {flavor.name}"), *_GPU_FLAGS)
-    match = re.search(r"(?:^|:)(\d+)$", (value or "").split(",")[0].split("(")[0])
-    return int(match.group(1)) if match and "gpu" in (value or "gpu") else 0
+    """How many GPUs a flavor's flags ask for: ``--gres=gpu:a100:2`` or ``--gpus=2``; 1 where they give no number."""
+    for flag in sbatch_flags.parse(flavor.slurm_flags, where=f"flavor {flavor.name}"):
+        if flag.name in _GPU_FLAGS:
+            items = (flag.value or "").split(",")
+            return sum(_count(item) for item in items if flag.name != "gres" or item.split(":")[0] == "gpu")
+    return 0
+
+
+def _count(item: str) -> int:
+    last = item.rpartition(":")[2]
+    return int(last) if last.isdigit() else 1
 
 
 def effective(containers: Iterable[Container]) -> Resources:

@@ -132,6 +132,7 @@ class JobOptions:
     runtime_commands: str = ""
     """Shell text put before the runtime call on its line (``singularity-commands``)."""
     runtime_mounts: tuple[str, ...] = ()
+    """Words for the runtime, such as ``--bind=/data:/data``."""
     runtime_options: tuple[str, ...] = ()
     pod_ip: str = ""
     tunnel_commands: str = ""

@@ -52,6 +52,11 @@ class ContainerState:
     previous: Termination | None = None
     """Of the attempt before."""
 
+    @property
+    def image_failed(self) -> bool:
+        """Whether it waits because its image could not be had."""
+        return self.status is ContainerStatus.WAITING and self.reason == "ErrImagePull"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodState:
@@ -232,7 +237,7 @@ def _container_started(state: PodState, event: ev.ContainerStarted, at: datetime
 
 def _container_terminated(state: PodState, event: ev.ContainerTerminated, at: datetime) -> PodState:
     container = state.container(event.container)
-    no_image = container is not None and container.reason == "ErrImagePull"
+    no_image = container is not None and container.image_failed
     started = container.started_at if container and container.attempt == event.attempt else None
     return _change_container(
         state,

@@ -14,10 +14,13 @@ _UNITS = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decim
 } | {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)}  # fmt: skip
 
 
+_LARGEST = 2**63 - 1
+
+
 def parse(text: str) -> Decimal:
     """The number a quantity stands for.
 
-    :raises ValueError: the text is no quantity, or is negative
+    :raises ValueError: the text is no quantity, is negative, or larger than Kubernetes' largest, 2^63-1
     """
     match = _FORM.fullmatch(text.strip())
     if match is None:
@@ -27,6 +30,8 @@ def parse(text: str) -> Decimal:
     value = Decimal(match["number"]) * factor
     if value < 0:
         raise ValueError(f"{text!r} is negative")
+    if value > _LARGEST:
+        raise ValueError(f"{text[:40]!r} is larger than the largest quantity, {_LARGEST}")
     return value
 
 

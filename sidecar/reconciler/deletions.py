@@ -11,7 +11,7 @@ from sidecar.domain import events as ev
 from sidecar.domain.events import Source
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.projection import PodState
-from sidecar.errors import SlurmError
+from sidecar.errors import JobFilesError, SlurmError
 from sidecar.history import History
 from sidecar.job import directory
 from sidecar.job.paths import PodDirectory
@@ -78,8 +78,8 @@ class Deletions:
             return
         try:
             directory.remove(self._directory(pod))
-        except OSError as error:
-            log.warning("files of a deleted pod cannot be removed yet", pod_uid=pod.uid, reason=error.strerror)
+        except JobFilesError as error:
+            log.warning("files of a deleted pod cannot be removed yet", pod_uid=pod.uid, reason=str(error))
             return
         self._history.record(pod.uid, ev.FilesRemoved(), Source.SIDECAR)
 

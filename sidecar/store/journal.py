@@ -17,6 +17,11 @@ from sidecar.errors import StaleStream, StoreError
 from sidecar.store.tables import EventRow, PodRow
 
 
+# Run by the connection and not by the session: the unit of work costs more than SQLite itself.
+_INSERT_EVENT = insert(EventRow)
+_REPLACE_POD = insert(PodRow).prefix_with("OR REPLACE")
+
+
 def append(
     session: Session, uid: str, news: Sequence[Observation], *, state: PodState | None, now: datetime
 ) -> PodState:
@@ -35,7 +40,7 @@ def append(
     if state is None:
         raise StoreError("a history cannot begin without an event")
     try:
-        session.execute(insert(EventRow), rows)
+        session.connection().execute(_INSERT_EVENT, rows)
     except IntegrityError as error:
         raise StaleStream(f"another writer has appended to the history of pod {uid}") from error
     save(session, state)
@@ -56,8 +61,7 @@ def _event_row(uid: str, version: int, item: Observation, now: datetime) -> dict
 
 def save(session: Session, state: PodState) -> None:
     """Write a pod's state over the former one."""
-    statement = insert(PodRow).prefix_with("OR REPLACE")
-    session.execute(statement, [pod_row(state)])
+    session.connection().execute(_REPLACE_POD, pod_row(state))
 
 
 def pod_row(state: PodState) -> dict[str, object]:

@@ -17,7 +17,7 @@ _CHUNK = 500
 
 def pod(session: Session, uid: str) -> PodState | None:
     """One pod by its UID."""
-    text = session.scalar(select(PodRow.state).where(PodRow.uid == uid))
+    text = session.connection().scalar(select(PodRow.state).where(PodRow.uid == uid))
     return None if text is None else decode_state(text)
 
 

@@ -58,7 +58,7 @@ def _value(var: kube.EnvVar, container: str, identity: Mapping[str, str]) -> str
         raise MalformedRequest(f"{where}: a value cannot contain NUL")
     if var.value is not None or var.value_from is None:
         return var.value or ""
-    reference = msgspec.json.decode(var.value_from, type=_ValueFrom).field_ref
+    reference = msgspec.convert(var.value_from, _ValueFrom).field_ref
     if reference is None:
         raise UnsupportedPod(f"{where}: valueFrom has arrived unresolved; interLink resolves it before it gets here")
     if not identity.get(reference.field_path):

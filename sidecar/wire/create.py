@@ -98,6 +98,8 @@ def _restart_policy(spec: kube.PodSpec) -> domain.RestartPolicy:
 
 def _grace_seconds(spec: kube.PodSpec) -> int:
     grace = spec.termination_grace_period_seconds
-    if grace is not None and grace < 0:
-        raise MalformedRequest("$.pod.spec.terminationGracePeriodSeconds: expected a number of seconds from 0 up")
+    if grace is not None and not 0 <= grace <= decode.MOST_SECONDS:
+        raise MalformedRequest(
+            f"$.pod.spec.terminationGracePeriodSeconds: expected seconds from 0 to {decode.MOST_SECONDS}"
+        )
     return 30 if grace is None else grace

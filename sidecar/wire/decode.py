@@ -11,6 +11,9 @@ from sidecar.errors import MalformedRequest
 
 T = TypeVar("T")
 
+MOST_SECONDS = 10 * 365 * 24 * 3600
+"""Ten years: longer spans are mistakes, and would leave the calendar that dates are computed with."""
+
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}")
 """RFC 4122 text form, or the 32 hex digits of a static pod."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -26,5 +26,5 @@ def read(body: bytes) -> DeleteRequest:
     grace = metadata.deletion_grace_period_seconds
     return DeleteRequest(
         uid=decode.pod_uid(metadata.uid, "$.metadata.uid"),
-        grace_seconds=None if grace is None or grace < 0 else grace,
+        grace_seconds=None if grace is None or grace < 0 else min(grace, decode.MOST_SECONDS),
     )

@@ -1,6 +1,6 @@
 """The Kubernetes and interLink types of a request, as far as the sidecar reads them.
 
-Names are Kubernetes' own. ``None`` where Go sends ``null`` or nothing. A field of type ``Raw`` is one whose presence
+Names are Kubernetes' own. ``None`` where Go sends ``null`` or nothing. A field of type ``Any`` is one whose presence
 alone matters. What a request holds beside these fields is found by :mod:`sidecar.wire.unknown`.
 
 Source: https://github.com/kubernetes/api/blob/master/core/v1/types.go and
@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from msgspec import Raw, Struct, field
+from msgspec import Struct, field
 
 
 class Kube(Struct, rename="camel"):
@@ -31,13 +31,13 @@ class ObjectMeta(Kube):
 class EnvVar(Kube):
     name: str
     value: str | None = None
-    value_from: Raw | None = None
+    value_from: Any | None = None
 
 
 class ResourceRequirements(Kube):
     limits: dict[str, str | int | float] | None = None
     requests: dict[str, str | int | float] | None = None
-    claims: Raw | None = None
+    claims: Any | None = None
 
 
 class VolumeMount(Kube):
@@ -71,11 +71,11 @@ class SecurityContext(Kube):
     supplemental_groups: list[int] | None = None
     supplemental_groups_policy: str | None = None
     sysctls: list[Any] | None = None
-    seccomp_profile: Raw | None = None
-    app_armor_profile: Raw | None = None
-    se_linux_options: Raw | None = None
+    seccomp_profile: Any | None = None
+    app_armor_profile: Any | None = None
+    se_linux_options: Any | None = None
     se_linux_change_policy: str | None = None
-    windows_options: Raw | None = None
+    windows_options: Any | None = None
 
 
 class Container(Kube):
@@ -92,17 +92,17 @@ class Container(Kube):
     image_pull_policy: str | None = None
     restart_policy: str | None = None
     security_context: SecurityContext | None = None
-    lifecycle: Raw | None = None
-    liveness_probe: Raw | None = None
-    readiness_probe: Raw | None = None
-    startup_probe: Raw | None = None
+    lifecycle: Any | None = None
+    liveness_probe: Any | None = None
+    readiness_probe: Any | None = None
+    startup_probe: Any | None = None
     stdin: bool | None = None
     stdin_once: bool | None = None
     tty: bool | None = None
-    ports: Raw | None = None
+    ports: Any | None = None
     termination_message_path: str | None = None
     termination_message_policy: str | None = None
-    resize_policy: Raw | None = None
+    resize_policy: Any | None = None
     restart_policy_rules: list[Any] | None = None
 
 
@@ -128,7 +128,7 @@ class SecretSource(Kube):
 
 class ProjectedSource(Kube):
     default_mode: int | None = None
-    sources: list[Raw] | None = None
+    sources: list[Any] | None = None
 
 
 class EmptyDirSource(Kube):
@@ -159,7 +159,7 @@ class PodSpec(Kube):
     termination_grace_period_seconds: int | None = None
     active_deadline_seconds: int | None = None
     security_context: SecurityContext | None = None
-    resources: Raw | None = None
+    resources: Any | None = None
     host_aliases: list[Any] | None = None
     hostname: str | None = None
     subdomain: str | None = None
@@ -204,7 +204,7 @@ class RetrievedPodData(Struct):
 
     pod: Pod
     container: list[RetrievedContainer] | None = None
-    jobConfig: Raw | None = None  # noqa: N815
+    jobConfig: Any | None = None  # noqa: N815
     jobScript: str | None = None  # noqa: N815
 
 

@@ -50,7 +50,7 @@ def _since(options: kube.LogOpts, now: datetime) -> datetime | None:
     """The later of the two, as the kubelet takes it."""
     moments = []
     if options.SinceSeconds:
-        moments.append(now - timedelta(seconds=options.SinceSeconds))
+        moments.append(now - timedelta(seconds=min(options.SinceSeconds, decode.MOST_SECONDS)))
     if options.SinceTime is not None and options.SinceTime.year > 1:
         since = options.SinceTime
         moments.append(since if since.tzinfo else since.replace(tzinfo=UTC))

@@ -82,7 +82,7 @@ def _mpi_flags(values: Mapping[str, str]) -> tuple[str, ...] | None:
 def _mounts(values: Mapping[str, str]) -> tuple[str, ...]:
     """``singularity-mounts`` holds ``--bind SRC:DST`` words, or just ``SRC:DST``."""
     words = _words(values, "singularity-mounts")
-    return tuple(word.removeprefix("--bind=") for word in words if word not in ("--bind", "-B"))
+    return tuple(f"--bind={word.removeprefix('--bind=')}" for word in words if word not in ("--bind", "-B"))
 
 
 def _one_line(values: Mapping[str, str], key: str) -> str:

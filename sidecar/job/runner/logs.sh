@@ -16,10 +16,13 @@ declare -A sidecar_sizes=()
 
 # Runs beside the containers. Should the job's first shell be killed, it also takes down what that left.
 sidecar_watch() {
+    local line
     trap '' TERM
     while sleep 1; do
         sidecar_index_logs
-        kill -0 "$$" 2>/dev/null || break
+        read -r line <"/proc/$BASHPID/stat"
+        line=${line##*) }
+        [[ ${line:2} == "$$ "* ]] || break # its parent is another one now
     done
     sidecar_kill_rest
     sidecar_clean
