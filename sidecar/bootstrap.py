@@ -171,7 +171,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     with open_database(settings) as database:
         daemon = build(settings, database, environ)
         listener = listen_unix(settings.socket) if settings.socket else _listen_tcp(settings)
-        server = Server(application(daemon.context), on_exit=daemon.stopping.set)
+        server = Server(application(daemon.context, settings.tracing), on_exit=daemon.stopping.set)
         reconciling = threading.Thread(target=daemon.reconciler.run, name="reconciler", daemon=True)
         reconciling.start()
         log.info("serving", at=str(settings.socket or f"http://{settings.listen_address}:{settings.sidecar_port}"))

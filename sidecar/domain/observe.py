@@ -123,16 +123,21 @@ def ended(state: PodState, evidence: JobEvidence, facts: Iterable[tuple[ev.Event
     :param facts: what the report says that is not yet in ``state``; kills in it carry Slurm's reason
     """
     verdict = _verdict(state, evidence)
-    at = evidence.ended_at or evidence.observed_at
     news = list(_start_if_missed(state, evidence))
     state = _after(state, news)
     explained = [(_explain(event, verdict), when) for event, when in facts]
     reported = report(state, explained)
     state = _after(state, reported)
+    # Slurm's times have no fractions: a job does not end before the last thing that it reported.
+    at = max([evidence.ended_at or evidence.observed_at, *_container_ends(state)])
     closing = [Observation(event=event, at=at, source=evidence.source) for event in _close(state, verdict)]
     state = _after(state, closing)
     final = Observation(event=_final(state, evidence, verdict), at=at, source=evidence.source)
     return [*news, *reported, *closing, final]
+
+
+def _container_ends(state: PodState) -> list[datetime]:
+    return [c.termination.finished_at for c in state.containers if c.termination is not None]
 
 
 def _start_if_missed(state: PodState, evidence: JobEvidence) -> Iterator[Observation]:

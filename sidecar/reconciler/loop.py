@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -18,6 +18,7 @@ from sidecar.domain.lifecycle import Phase
 from sidecar.domain.observe import Observation
 from sidecar.domain.projection import PodState
 from sidecar.errors import SidecarError
+from sidecar.health import Health
 from sidecar.history import Decide, History
 from sidecar.reconciler.conclusions import conclude
 from sidecar.reconciler.deletions import Deletions
@@ -37,17 +38,6 @@ MAX_QUEUED_REPORTS = 500
 
 
 Conclusion = Callable[[PodState, NewFacts], list[Observation]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How the reconciler fares."""
-
-    last_success_at: datetime | None = None
-    failures_in_a_row: int = 0
-    error: str = ""
-    orphan_job_ids: tuple[str, ...] = ()
-    """Jobs in Slurm that carry the sidecar's mark and belong to no pod on record."""
 
 
 class Reconciler:

@@ -100,6 +100,11 @@ def _remarks(settings: Settings, entries: Mapping[str, Value], environ: Mapping[
             f"ListenAddress is {settings.listen_address}: interLink's protocol has no authentication, so everybody"
             " who reaches this address can run jobs as the daemon's user."
         )
+    if settings.tracing.enabled and settings.tracing.insecure_skip_verify:
+        yield (
+            "environment: TELEMETRY_INSECURE_SKIP_VERIFY cannot be honoured: gRPC for Python always verifies;"
+            " give the collector's own certificate as TELEMETRY_CA_CRT_FILEPATH."
+        )
     for option in settings.singularity_default_options:
         if "$" in option:
             yield f"SingularityDefaultOptions: {option!r} reaches the runtime as written; no shell expands it."

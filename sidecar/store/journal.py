@@ -16,7 +16,6 @@ from sidecar.domain.projection import PodState, apply, begin
 from sidecar.errors import StaleStream, StoreError
 from sidecar.store.tables import EventRow, PodRow
 
-
 # Run by the connection and not by the session: the unit of work costs more than SQLite itself.
 _INSERT_EVENT = insert(EventRow)
 _REPLACE_POD = insert(PodRow).prefix_with("OR REPLACE")

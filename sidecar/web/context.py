@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from sidecar.cluster import Cluster
 from sidecar.domain.plan import SitePolicy
-from sidecar.reconciler.loop import Health
+from sidecar.health import Health
 from sidecar.service import Service
 from sidecar.settings import Taint
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from sidecar.errors import CannotListen
 
@@ -75,7 +75,7 @@ def _remove_stale(path: Path) -> None:
 class Server(uvicorn.Server):
     """uvicorn, telling when it was asked to stop, so that streams can end."""
 
-    def __init__(self, app: Starlette, *, on_exit: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, *, on_exit: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

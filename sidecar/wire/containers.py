@@ -58,12 +58,19 @@ def _value(var: kube.EnvVar, container: str, identity: Mapping[str, str]) -> str
         raise MalformedRequest(f"{where}: a value cannot contain NUL")
     if var.value is not None or var.value_from is None:
         return var.value or ""
-    reference = msgspec.convert(var.value_from, _ValueFrom).field_ref
+    reference = _reference(var.value_from, where)
     if reference is None:
         raise UnsupportedPod(f"{where}: valueFrom has arrived unresolved; interLink resolves it before it gets here")
     if not identity.get(reference.field_path):
         raise UnsupportedPod(f"{where}: valueFrom.fieldRef {reference.field_path} is not available here")
     return identity[reference.field_path]
+
+
+def _reference(value_from: object, where: str) -> _FieldRef | None:
+    try:
+        return msgspec.convert(value_from, _ValueFrom).field_ref
+    except msgspec.ValidationError as error:
+        raise MalformedRequest(f"{where}: valueFrom: {error}") from error
 
 
 def _absolute(path: str, where: str) -> str:

@@ -1,0 +1,1 @@
+"""The command line: verbs for the people who run a site."""

@@ -1,0 +1,176 @@
+"""A pod's state as the fold of its events."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from sidecar.domain import events as ev
+from sidecar.domain.events import Event
+from sidecar.domain.lifecycle import Phase
+from sidecar.domain.projection import ContainerStatus, PodState, apply, begin, fold
+from sidecar.errors import IllegalTransition
+from tests.factories import (
+    INIT, MAIN, NOON, RUNNING, STARTED, SUBMITTED, UID,
+    a_state, accepted, at, began, exited, failed, restarting, succeeded, timed,
+)  # fmt: skip
+from tests.strategies import CONTAINERS, EVENTS, histories
+
+
+def main_of(state: PodState) -> tuple[ContainerStatus, str]:
+    container = state.container("main")
+    assert container is not None
+    return container.status, container.reason
+
+
+def test_an_accepted_pod_waits() -> None:
+    state = a_state(containers=[INIT, MAIN])
+
+    assert (state.phase, state.version, state.accepted_at) == (Phase.PENDING, 1, NOON)
+    assert [c.status for c in state.containers] == [ContainerStatus.WAITING] * 2
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ((), "PodAccepted"),
+        ((STARTED, ev.SubmissionDeferred(reason="no controller")), "SlurmUnreachable"),
+        (SUBMITTED, "Submitted"),
+        ((*SUBMITTED, ev.JobQueued(reason="Priority")), "Queued"),
+        (RUNNING, "ContainerCreating"),
+    ],
+)
+def test_a_container_says_what_it_waits_for(events: tuple[Event, ...], reason: str) -> None:
+    assert main_of(a_state(*events)) == (ContainerStatus.WAITING, reason)
+
+
+def test_a_waiting_job_tells_slurms_reason() -> None:
+    state = a_state(*SUBMITTED, ev.JobQueued(reason="QOSMaxCpuPerUserLimit"))
+
+    assert state.reason == "QOSMaxCpuPerUserLimit"
+    assert "QOSMaxCpuPerUserLimit" in state.containers[0].message
+
+
+def test_a_container_runs_and_ends_at_the_times_of_its_events() -> None:
+    state = a_state(*RUNNING, began(), exited(3))
+
+    end = state.containers[0].termination
+    assert end is not None
+    assert (end.exit_code, end.started_at, end.finished_at) == (3, at(4), at(5))
+
+
+def test_a_restarted_container_remembers_its_former_end() -> None:
+    state = a_state(*RUNNING, began(), exited(3), restarting(1))
+
+    container = state.containers[0]
+    assert (container.status, container.reason, container.attempt) == (ContainerStatus.WAITING, "CrashLoopBackOff", 1)
+    assert container.termination is None
+    assert container.previous is not None
+    assert container.previous.exit_code == 3
+
+
+def test_a_missing_image_is_told_while_waiting_while_backing_off_and_at_the_end() -> None:
+    no_image = ev.ImagePullFailed(container="main", attempt=0, message="manifest unknown")
+
+    assert main_of(a_state(*RUNNING, no_image)) == (ContainerStatus.WAITING, "ErrImagePull")
+    assert main_of(a_state(*RUNNING, no_image, exited(128), restarting(1)))[1] == "ImagePullBackOff"
+    end = a_state(*RUNNING, no_image, exited(128)).containers[0].termination
+    assert end is not None
+    assert (end.reason, end.message) == ("ErrImagePull", "ErrImagePull: manifest unknown")
+
+
+def test_a_refused_submission_ends_every_container_with_sbatchs_words() -> None:
+    state = a_state(STARTED, ev.SubmissionFailed(reason="Invalid partition"), containers=[INIT, MAIN])
+
+    ends = [c.termination for c in state.containers]
+    assert [(e.exit_code, e.reason, e.message) for e in ends if e] == [
+        (128, "SubmissionFailed", "Invalid partition")
+    ] * 2
+
+
+def test_a_job_that_is_listed_again_is_no_longer_missing() -> None:
+    missing = ev.EvidenceMissing(detail="gone")
+
+    assert a_state(*RUNNING, missing).missing_since == at(4)
+    assert a_state(*RUNNING, missing, ev.JobStarted(nodes="node1")).missing_since is None
+    assert a_state(*SUBMITTED, missing, ev.JobQueued(reason="Priority")).missing_since is None
+
+
+@pytest.mark.parametrize(
+    ("events", "is_open"),
+    [
+        ((), True),
+        (RUNNING, True),
+        ((*RUNNING, succeeded()), True),
+        ((*RUNNING, succeeded(), ev.JobUsageRecorded()), False),
+        ((*RUNNING, failed(), ev.JobUsageRecorded(), ev.DeletionRequested(grace_seconds=1)), True),
+        ((*RUNNING, failed(), ev.JobUsageRecorded(), ev.DeletionRequested(grace_seconds=1), ev.FilesRemoved()), False),
+        ((STARTED, ev.SubmissionFailed(reason="no")), False),
+    ],
+)
+def test_a_pod_is_open_as_long_as_something_is_to_be_done(events: tuple[Event, ...], is_open: bool) -> None:
+    assert a_state(*events).is_open is is_open
+
+
+def test_a_history_begins_with_the_acceptance() -> None:
+    with pytest.raises(IllegalTransition, match="never accepted"):
+        begin(UID, STARTED, NOON)
+    with pytest.raises(IllegalTransition, match="without events"):
+        fold(UID, [])
+
+
+def test_events_of_containers_that_the_pod_does_not_have_change_nothing_of_the_others() -> None:
+    before = a_state(*RUNNING)
+
+    assert apply(before, began("stranger"), at(9)).containers == before.containers
+
+
+@given(histories())
+def test_replaying_a_history_gives_what_its_single_steps_gave(history: list[Event]) -> None:
+    state = begin(UID, history[0], NOON)
+    for second, event in enumerate(history[1:], start=1):
+        state = fold(UID, [(event, NOON + timedelta(seconds=second))], state)
+
+    assert fold(UID, timed(history)) == state
+    assert fold(UID, timed(history)) == fold(UID, timed(history))
+    assert state.version == len(history)
+
+
+@given(histories())
+def test_a_state_survives_being_stored(history: list[Event]) -> None:
+    state = fold(UID, timed(history))
+
+    assert msgspec.json.decode(msgspec.json.encode(state), type=PodState) == state
+
+
+@given(histories())
+def test_containers_are_neither_lost_nor_changed_in_order(history: list[Event]) -> None:
+    state = fold(UID, timed(history))
+
+    assert [c.name for c in state.containers] == [c.name for c in CONTAINERS]
+    for container in state.containers:
+        assert (container.status is ContainerStatus.TERMINATED) == (container.termination is not None)
+
+
+@given(histories(start=(*RUNNING, failed())), EVENTS)
+def test_nothing_that_comes_after_the_end_changes_how_it_ended(history: list[Event], event: Event) -> None:
+    state = fold(UID, timed(history))
+    try:
+        later = apply(state, event, at(99))
+    except IllegalTransition:
+        return
+    assert (later.phase, later.slurm_state, later.exit_code, later.finished_at, later.containers) == (
+        (state.phase, state.slurm_state, state.exit_code, state.finished_at, state.containers)
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(ev.KINDS.values(), key=lambda cls: cls.kind))
+def test_every_kind_of_event_says_what_it_means(kind: type[Event]) -> None:
+    assert kind.__doc__
+
+
+def test_notes_of_the_acceptance_stay_with_the_pod() -> None:
+    assert fold(UID, timed([accepted(notes=("stdin ignored",)), *RUNNING])).notes == ("stdin ignored",)
