@@ -89,6 +89,25 @@ def progress(
     return [*news, *report(_after(state, news), facts)]
 
 
+def assume_running(state: PodState, evidence: JobEvidence) -> list[Observation]:
+    """The containers of a running job that cannot report: they run as far as anybody can tell.
+
+    Not with init containers, of which nobody can tell which one is at work.
+    """
+    has_init = any(c.role is ContainerRole.INIT for c in state.containers)
+    if state.phase is not Phase.RUNNING or has_init:
+        return []
+    return [
+        Observation(
+            event=ev.ContainerStarted(container=c.name, attempt=c.attempt),
+            at=state.started_at or evidence.observed_at,
+            source=evidence.source,
+        )
+        for c in state.containers
+        if c.status is ContainerStatus.WAITING
+    ]
+
+
 def _is_news(state: PodState, event: ev.Event) -> bool:
     match event:
         case ev.JobStarted():

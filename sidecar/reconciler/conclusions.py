@@ -27,13 +27,21 @@ def conclude(state: PodState, look: Look, facts: NewFacts) -> list[Observation]:
         return _usage(state, look)
     job = look.queue.get(state.uid)
     if job is not None and not job.state.is_terminal:
-        return observe.progress(state, queue_evidence(job, look.at), facts.settled)
+        seen = queue_evidence(job, look.at)
+        return observe.progress(state, seen, facts.settled) or _unreported(state, seen, look, facts)
     evidence = _end_evidence(state, look)
     if evidence is None:
         return _missing(state, look, facts)
     if _may_still_report(state, evidence, look, facts):
         return observe.progress(state, None, facts.settled)
     return observe.ended(state, evidence, facts.all)
+
+
+def _unreported(state: PodState, evidence: JobEvidence, look: Look, facts: NewFacts) -> list[Observation]:
+    """Where the nodes do not share the data folder, Slurm's word that the job runs is all there is."""
+    if facts.expected or look.at - (state.started_at or look.at) < REPORT_PATIENCE:
+        return []
+    return observe.assume_running(state, evidence)
 
 
 def _end_evidence(state: PodState, look: Look) -> JobEvidence | None:

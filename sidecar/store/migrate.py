@@ -36,6 +36,11 @@ def upgrade(path: Path, *, now: datetime) -> Path | None:
     return saved
 
 
+def newest_schema() -> str:
+    """The schema that this program writes."""
+    return ScriptDirectory(str(_folder())).get_current_head() or ""
+
+
 def _folder() -> Path:
     """The migrations: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent

@@ -8,18 +8,20 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.domain import events as ev
 from sidecar.domain import observe
 from sidecar.domain.events import Event, Source
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.observe import JobEvidence, Observation
 from sidecar.domain.projection import ContainerStatus, PodState, apply, fold
 from sidecar.domain.slurm_state import SlurmState
-from tests.factories import RUNNING, SUBMITTED, UID, evidence, timed
-from tests.strategies import FACTS, WORDS, histories, reported
+from tests.factories import RUNNING, SUBMITTED, UID, accepted, evidence, timed
+from tests.strategies import CONTAINERS, FACTS, WORDS, histories, reported
 
 Facts = list[tuple[Event, datetime]]
 WITH_JOB = histories(start=SUBMITTED).map(lambda h: fold(UID, timed(h))).filter(lambda s: not s.phase.is_final)
 TERMINAL = [state for state in SlurmState if state.is_terminal]
+CONTAINER_KINDS = (ev.ContainerStarted, ev.ContainerTerminated, ev.ContainerRestarting, ev.ImagePullFailed)
 ALIVE = [state for state in SlurmState if state.is_waiting or state.is_active]
 
 
@@ -50,13 +52,11 @@ def assert_ended(state: PodState) -> None:
 
 
 @given(WITH_JOB, FACTS)
-def test_the_same_report_twice_is_no_news(state: PodState, facts: Facts) -> None:
-    # Of a random report; one that a runner writes is in the next test.
-    settled = after(state, observe.report(state, facts))
-    again = observe.report(settled, facts)
+def test_no_report_can_break_the_lifecycle(state: PodState, facts: Facts) -> None:
+    news = observe.report(state, facts)
 
-    assert after(settled, again).phase is settled.phase
-    assert len(again) <= len(facts)
+    assert not after(state, news).phase.is_final
+    assert [item.event for item in news if item.event not in [event for event, _ in facts]] == []
 
 
 @given(WITH_JOB.filter(lambda s: all(c.attempt == 0 for c in s.containers)), reported())
@@ -106,23 +106,15 @@ def test_any_interleaving_of_queue_and_report_ends_well(
 
 
 @given(reported())
-def test_what_a_completed_job_reported_is_what_the_pod_holds(events: list[Event]) -> None:
-    state = fold(UID, timed([*_begin(), *RUNNING]))
+def test_a_container_ends_with_the_code_it_reported_last(events: list[Event]) -> None:
+    state = fold(UID, timed([accepted(*CONTAINERS), *RUNNING]))
 
     ended = after(state, observe.ended(state, evidence(SlurmState.COMPLETED), timed(events, start=3)))
 
-    for container in ended.containers:
-        codes = [e.exit_code for e in events if e.kind == "container_terminated" and _is_of(e, container.name)]
-        ends = [end.exit_code for end in (container.previous, container.termination) if end is not None]
-        assert ends[-len(codes) :][-1:] == codes[-1:] or container.attempt >= len(codes)
-
-
-def _begin() -> list[Event]:
-    from tests.factories import accepted
-    from tests.strategies import CONTAINERS
-
-    return [accepted(*CONTAINERS)]
-
-
-def _is_of(event: Event, name: str) -> bool:
-    return getattr(event, "container", None) == name
+    last = {event.container: event for event in events if isinstance(event, CONTAINER_KINDS)}
+    for name, event in last.items():
+        if isinstance(event, ev.ContainerTerminated):
+            container = ended.container(name)
+            assert container is not None
+            assert container.termination is not None
+            assert (container.attempt, container.termination.exit_code) == (event.attempt, event.exit_code)

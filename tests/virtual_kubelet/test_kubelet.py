@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         self.client_address = ("unix", 0)
 
-    def handle_one(self) -> None:
+    def do_GET(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, body))
         status, content_type, text = self.server.answer(self.path, body)
@@ -68,7 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    do_GET = do_POST = handle_one
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""

@@ -1,0 +1,85 @@
+"""One sentence for every kind of event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sidecar.domain import events as ev
+
+_MIB = 1024 * 1024
+
+
+def sentence(event: ev.Event) -> str:
+    """What happened, in words."""
+    return _SENTENCES[type(event)](event)
+
+
+def _because(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def _accepted(event: ev.PodAccepted) -> str:
+    names = ", ".join(f"{c.name} ({c.image})" for c in event.containers)
+    wants = [f"{event.requested_cpus} cores"] if event.requested_cpus else []
+    wants += [f"{event.requested_memory_bytes // _MIB} MiB"] if event.requested_memory_bytes else []
+    wants += [f"{event.requested_gpus} GPUs"] if event.requested_gpus else []
+    asks = f"; asks for {', '.join(wants)}" if wants else ""
+    return f"the pod was accepted: {names}; restartPolicy {event.restart_policy}{asks}" + "".join(
+        f"; {text}" for text in event.notes
+    )
+
+
+def _terminated(event: ev.ContainerTerminated) -> str:
+    reason = f" ({event.reason})" if event.reason and event.reason not in ("Completed", "Error") else ""
+    return f"container {event.container} ended with exit code {event.exit_code}{reason}{_because(event.message)}"
+
+
+def _started(event: ev.ContainerStarted) -> str:
+    again = f", restart {event.attempt}" if event.attempt else ""
+    return f"container {event.container} started{again}"
+
+
+def _ended(what: str) -> Callable[[ev.JobEnded], str]:
+    def words(event: ev.JobEnded) -> str:
+        details = [f"Slurm says {event.slurm_state}"] if event.slurm_state else []
+        details += [f"exit code {event.exit_code}"] if event.exit_code else []
+        details += [f"signal {event.signal}"] if event.signal else []
+        details += [event.reason] if event.reason not in ("", "Completed", "Error") else []
+        return f"{what}{f' ({", ".join(details)})' if details else ''}{_because(event.message)}"
+
+    return words
+
+
+def _usage(event: ev.JobUsageRecorded) -> str:
+    parts = [f"ran {event.elapsed_seconds} s"] if event.elapsed_seconds is not None else []
+    parts += [f"on {event.allocated_cpus} cores"] if event.allocated_cpus else []
+    parts += [f"used {event.cpu_seconds:.1f} s of CPU time"] if event.cpu_seconds is not None else []
+    parts += [f"at most {event.max_rss_bytes / _MIB:.0f} MiB in one process"] if event.max_rss_bytes else []
+    parts += [f"in partition {event.partition}"] if event.partition else []
+    return f"accounting: the job {', '.join(parts)}" if parts else "accounting has nothing about the job's usage"
+
+
+_SENTENCES: dict[type[ev.Event], Callable[[Any], str]] = {
+    ev.PodAccepted: _accepted,
+    ev.SubmissionStarted: lambda e: f"submission as job {e.job_name} began",
+    ev.SubmissionDeferred: lambda e: f"Slurm could not be reached, the submission waits for it{_because(e.reason)}",
+    ev.SubmissionFailed: lambda e: f"Slurm refused the job{_because(e.reason)}",
+    ev.JobSubmitted: lambda e: f"Slurm took it as job {e.job_id}",
+    ev.JobAdopted: lambda e: f"job {e.job_id} of an interrupted submission was found ({e.evidence})",
+    ev.SurplusJobCancelled: lambda e: f"job {e.job_id}, a second one of this pod, was cancelled before it ran anything",
+    ev.JobQueued: lambda e: f"the job waits in the queue{_because(e.reason)}",
+    ev.JobStarted: lambda e: f"the job started on {e.nodes or 'a node'}",
+    ev.ImagePullFailed: lambda e: f"the image of container {e.container} could not be had{_because(e.message)}",
+    ev.ContainerStarted: _started,
+    ev.ContainerTerminated: _terminated,
+    ev.ContainerRestarting: lambda e: f"container {e.container} will start again in {e.delay_seconds} s",
+    ev.JobSucceeded: _ended("the pod is done"),
+    ev.JobFailed: _ended("the pod failed"),
+    ev.JobCancelled: _ended("the pod was cancelled"),
+    ev.JobUsageRecorded: _usage,
+    ev.EvidenceMissing: lambda e: f"Slurm no longer lists the job, and nothing says yet how it ended{_because(e.detail)}",
+    ev.DeletionRequested: lambda e: f"deletion was requested, with {e.grace_seconds} s to end",
+    ev.CancellationSent: lambda e: f"Slurm was told to stop the job{f' ({e.signal})' if e.signal else ''}",
+    ev.FilesRemoved: lambda _: "the pod's files, with its secrets and logs, were removed",
+}
