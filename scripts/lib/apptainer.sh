@@ -6,15 +6,13 @@ APPTAINER_LIBRARIES=/opt/apptainer-libraries
 
 runtime() { command -v apptainer || command -v singularity; }
 
-ensure_runtime() {
-    runtime >/dev/null || install_runtime
-    if is_root; then open_fuse; fi
-}
+ensure_runtime() { runtime >/dev/null || install_runtime; }
 
 install_runtime() {
     is_root || die "neither apptainer nor singularity is on PATH; see https://apptainer.org/docs/admin/main/installation.html"
     ensure_commands mksquashfs=squashfs-tools squashfuse=squashfuse fusermount3=fuse3 fuse2fs=fuse2fs \
-        fuse-overlayfs=fuse-overlayfs gocryptfs=gocryptfs patchelf=patchelf newuidmap=uidmap
+        fuse-overlayfs=fuse-overlayfs gocryptfs=gocryptfs patchelf=patchelf newuidmap=uidmap \
+        update-ca-certificates=ca-certificates
     if distribution_has apptainer; then
         install_packages apptainer
     elif distribution_has singularity-container; then
@@ -39,7 +37,7 @@ install_from_newer_debian() {
     local work
     work=$(mktemp -d)
     private_apt "$work" sid apptainer
-    private_apt "$work" trixie libc6 libseccomp2 libsubid5
+    private_apt "$work" trixie libc6 libseccomp2 libsqlite3-0 libsubid5
     quietly dpkg -x "$work"/apptainer_*.deb "$work/apptainer"
     rm "$work"/apptainer_*.deb
     local deb
@@ -93,6 +91,7 @@ use_libraries() {
 check_runtime() {
     local image=$1 said
     step "Running a container as $RUN_USER"
+    if is_root; then open_fuse; fi
     said=$(as_user "$(runtime)" exec --containall "$image" echo hello 2>>"$LOG") || true
     [[ $said == hello ]] || die "$(runtime) cannot run a container as $RUN_USER: user namespaces (sysctl user.max_user_namespaces) and /dev/fuse are needed; see $LOG"
 }

@@ -68,10 +68,11 @@ tell_failure() {
 }
 
 on_exit() {
-    local status=$? cleanup
+    local status=$? i
     trap - ERR
     set +e
-    for cleanup in "${CLEANUPS[@]}"; do "$cleanup"; done
+    # Last come, first gone; a cleanup that fails keeps no other from its work.
+    for ((i = ${#CLEANUPS[@]} - 1; i >= 0; i--)); do ("${CLEANUPS[i]}"); done
     [[ $FAILURE_TOLD == yes || $status -ne $TOLD_ALREADY ]] || exit 1
     if [[ $status -ne 0 && $FAILURE_TOLD == no ]]; then tell_failure; fi
     exit "$status"

@@ -5,8 +5,10 @@
 if is_root; then IMAGES=$PREFIX/images; else IMAGES=${XDG_DATA_HOME:-$HOME/.local/share}/slurm-sidecar/images; fi
 BUSYBOX_IMAGE=$IMAGES/busybox.sif
 
+# The second name lets manifests written for a registry run from this folder: ImagePrefix makes the difference.
 ensure_image() {
     if [[ ! -s $BUSYBOX_IMAGE ]]; then build_busybox_image "$BUSYBOX_IMAGE"; fi
+    [[ -e $IMAGES/busybox:stable ]] || ln -s busybox.sif "$IMAGES/busybox:stable"
 }
 
 build_busybox_image() {

@@ -47,7 +47,8 @@ class DaemonClient:
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """Submit a pod; the answer has ``PodUID`` and ``PodJID``."""
-        return self._json("POST", "/create", request)
+        answer: dict[str, Any] = self._json("POST", "/create", request)
+        return answer
 
     def delete(self, pod: dict[str, Any]) -> None:
         """Ask for a pod's end."""
@@ -98,10 +99,17 @@ class DaemonClient:
             yield
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise DaemonUnreachable(
-                f"no daemon answers at {self._address} ({error}); start it with 'slurm-sidecar serve', "
+                f"no daemon answers at {self._address} ({_reason(error)}); start it with 'slurm-sidecar serve', "
                 "or name its configuration with --config"
             ) from error
         except httpx2.TimeoutException as error:
             raise DaemonUnreachable(f"the daemon at {self._address} did not answer in time; see its log") from error
         except httpx2.TransportError as error:
-            raise DaemonUnreachable(f"the connection to the daemon at {self._address} broke off; see its log") from error
+            raise DaemonUnreachable(
+                f"the connection to the daemon at {self._address} broke off; see its log"
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    """``[Errno 111] Connection refused`` without the number."""
+    return str(error).rpartition("] ")[2]

@@ -46,7 +46,8 @@ def _ended(what: str) -> Callable[[ev.JobEnded], str]:
         details += [f"exit code {event.exit_code}"] if event.exit_code else []
         details += [f"signal {event.signal}"] if event.signal else []
         details += [event.reason] if event.reason not in ("", "Completed", "Error") else []
-        return f"{what}{f' ({", ".join(details)})' if details else ''}{_because(event.message)}"
+        in_brackets = f" ({', '.join(details)})" if details else ""
+        return f"{what}{in_brackets}{_because(event.message)}"
 
     return words
 
@@ -78,7 +79,9 @@ _SENTENCES: dict[type[ev.Event], Callable[[Any], str]] = {
     ev.JobFailed: _ended("the pod failed"),
     ev.JobCancelled: _ended("the pod was cancelled"),
     ev.JobUsageRecorded: _usage,
-    ev.EvidenceMissing: lambda e: f"Slurm no longer lists the job, and nothing says yet how it ended{_because(e.detail)}",
+    ev.EvidenceMissing: lambda e: (
+        f"Slurm no longer lists the job, and nothing says yet how it ended{_because(e.detail)}"
+    ),
     ev.DeletionRequested: lambda e: f"deletion was requested, with {e.grace_seconds} s to end",
     ev.CancellationSent: lambda e: f"Slurm was told to stop the job{f' ({e.signal})' if e.signal else ''}",
     ev.FilesRemoved: lambda _: "the pod's files, with its secrets and logs, were removed",

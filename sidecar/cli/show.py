@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -37,7 +38,7 @@ def _row(pod: PodState, now: datetime) -> tuple[str, ...]:
         age((now - pod.accepted_at).total_seconds()),
         pod.nodes or "-",
         reason_of(pod) or "-",
-        pod.uid,
+        pod.uid[:8] if sys.stdout.isatty() else pod.uid,  # narrow, and enough to name the pod
     )
 
 

@@ -94,6 +94,8 @@ def parse(words: Sequence[str], *, where: str) -> list[Flag]:
     :param where: what the words come from, for the error's text
     :raises UnsupportedPod: a word is no option, lacks its value, or is an option that may not be set
     """
+    if any("\n" in word or "\0" in word for word in words):
+        raise UnsupportedPod(f"{where}: an sbatch option cannot contain a line break")
     flags = []
     rest = list(words)
     while rest:
@@ -103,8 +105,6 @@ def parse(words: Sequence[str], *, where: str) -> list[Flag]:
 
 def _next(rest: list[str], where: str) -> Flag:
     word = rest.pop(0)
-    if "\n" in word or "\0" in word:
-        raise UnsupportedPod(f"{where}: an sbatch option cannot contain a line break")
     if word.startswith("--") and len(word) > 2:
         name, equals, value = word[2:].partition("=")
         glued = value if equals else None

@@ -104,6 +104,10 @@ class PodState:
     usage: ev.JobUsageRecorded | None = None
     notes: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        """As equal as two states can be: a pod has one state per version."""
+        return hash((self.uid, self.version))
+
     def container(self, name: str) -> ContainerState | None:
         """The container of that name, or ``None``."""
         return next((c for c in self.containers if c.name == name), None)

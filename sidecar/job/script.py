@@ -7,6 +7,7 @@ script), this pod's data, and the shell texts of the admin and the user, which r
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import shlex
@@ -27,7 +28,6 @@ _HERE = Path(__file__).parent
 _RUNNER_PARTS = ("basics", "logs", "images", "mounts", "containers", "run")
 _MESH_MARK = "> $TMPDIR/mesh.sh"
 """Where a pre-exec text of interLink's full-mesh mode writes its script."""
-_BASE64_COLUMNS = 76
 
 
 def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site: JobSite) -> str:
@@ -80,7 +80,7 @@ def _template() -> Template:
 def _runner() -> str:
     """The runner's files as one text, without their headers for shellcheck."""
     texts = [(_HERE / "runner" / f"{part}.sh").read_text() for part in _RUNNER_PARTS]
-    return "\n".join(text.split("\n", 1)[1] for text in texts)
+    return "\n".join(text.split("\n", 2)[2] for text in texts)
 
 
 def _sbatch_options(pod: Pod, plan: JobPlan, directory: PodDirectory, token: str, site: JobSite) -> Iterator[str]:
@@ -147,9 +147,9 @@ def _mount(mount: Mount, volume: Volume) -> Iterable[str]:
 def _archive(files: Iterable[PodFile]) -> str:
     """The files as a base64 text of lines; the same files give the same text."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", format=tarfile.GNU_FORMAT) as archive:
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for file in files:
             entry = tarfile.TarInfo(str(file.path))
             entry.size, entry.mode = len(file.content), file.mode
             archive.addfile(entry, io.BytesIO(file.content))
-    return base64.encodebytes(buffer.getvalue()).decode()
+    return base64.encodebytes(gzip.compress(buffer.getvalue(), mtime=0)).decode()

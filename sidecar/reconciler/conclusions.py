@@ -57,7 +57,8 @@ def _end_evidence(state: PodState, look: Look) -> JobEvidence | None:
 
 def _may_still_report(state: PodState, evidence: JobEvidence, look: Look, facts: NewFacts) -> bool:
     """Whether to wait for what the job or accounting still has to say."""
-    if evidence.started_at is None or not facts.expected or observe.is_complete(state, facts.all):
+    has_run = bool(evidence.started_at and evidence.nodes)  # a job cancelled in the queue has a start time, but no node
+    if not has_run or not facts.expected or observe.is_complete(state, facts.all):
         return False
     return look.at - (evidence.ended_at or look.at) < REPORT_PATIENCE
 

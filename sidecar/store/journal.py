@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 from sqlalchemy import insert, select
@@ -78,8 +79,13 @@ def pod_row(state: PodState) -> dict[str, object]:
     }
 
 
+@lru_cache(maxsize=2048)
 def decode_state(text: str) -> PodState:
-    """A pod's state from its stored form."""
+    """A pod's state from its stored form.
+
+    Remembered, because interLink asks for the same pods again and again, and decoding is most of the answer's time.
+    The whole text is the key, so what is remembered cannot be out of date.
+    """
     return _decoder.decode(text)
 
 

@@ -23,11 +23,11 @@ def pod(session: Session, uid: str) -> PodState | None:
 
 def pods(session: Session, uids: Sequence[str]) -> dict[str, PodState]:
     """Those pods that are known, by UID."""
-    found = {}
+    found: dict[str, PodState] = {}
     for start in range(0, len(uids), _CHUNK):
         chunk = list(uids[start : start + _CHUNK])
-        rows = session.execute(select(PodRow.uid, PodRow.state).where(PodRow.uid.in_(chunk)))
-        found.update({uid: decode_state(text) for uid, text in rows})
+        texts = session.connection().scalars(select(PodRow.state).where(PodRow.uid.in_(chunk)))
+        found.update({state.uid: state for state in map(decode_state, texts)})
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -54,11 +55,17 @@ def label(text: str | None, path: str) -> str:
 
     :raises MalformedRequest: it is none
     """
-    if not text or not _LABEL.fullmatch(text):
+    if not text or not _is_label(text):
         raise MalformedRequest(
             f"{path}: {_shown(text)} is not a name of at most 63 lower-case letters, digits and dashes"
         )
     return text
+
+
+@lru_cache(maxsize=1024)
+def _is_label(text: str) -> bool:
+    """Remembered, because namespaces and containers of all pods have few names between them."""
+    return bool(_LABEL.fullmatch(text))
 
 
 def subdomain(text: str | None, path: str) -> str:

@@ -20,9 +20,10 @@ class DeleteRequest:
 def read(body: bytes) -> DeleteRequest:
     """Check and convert a request.
 
-    :raises MalformedRequest: it is no pod, or its UID has not Kubernetes' form
+    :raises MalformedRequest: it is no pod, or an identifier has not Kubernetes' form
     """
     metadata = decode.decode(body, kube.PodIdentity).metadata
+    decode.label(metadata.namespace or "default", "$.metadata.namespace")
     grace = metadata.deletion_grace_period_seconds
     return DeleteRequest(
         uid=decode.pod_uid(metadata.uid, "$.metadata.uid"),

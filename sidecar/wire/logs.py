@@ -25,10 +25,11 @@ class LogRequest:
 def read(body: bytes, *, now: datetime) -> LogRequest:
     """Check and convert a request; Go's zero values mean "not set".
 
-    :raises MalformedRequest: it is no log request, or a number is negative
+    :raises MalformedRequest: it is no log request, an identifier has not Kubernetes' form, or a number is negative
     """
     request = decode.decode(body, kube.LogStruct)
     options = request.Opts
+    decode.label(request.Namespace or "default", "$.Namespace")
     for name in ("Tail", "Bytes", "SinceSeconds"):
         if getattr(options, name) < 0:
             raise MalformedRequest(f"$.Opts.{name}: expected a number from 0 up")

@@ -29,7 +29,7 @@ def _resources(capacity: Capacity) -> dict[str, Any]:
     resources: dict[str, Any] = {name: value for name, value in quantities.items() if value}
     if capacity.accelerators:
         resources["accelerators"] = [
-            {"resourceType": a.resource_type, "available": a.available} for a in capacity.accelerators
+            {"resourceType": a.resource_type, "available": str(a.available)} for a in capacity.accelerators
         ]
     return resources
 

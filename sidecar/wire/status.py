@@ -7,8 +7,8 @@ has a state: https://github.com/interlink-hq/interLink/blob/main/pkg/virtualkube
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,8 +22,7 @@ from sidecar.wire import kubernetes as kube
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One pod of a status request, as the request names it."""
 
     uid: str
@@ -54,13 +53,16 @@ def _asked(pod: kube.PodNames, path: str) -> Asked:
 
 
 def _names(containers: Sequence[kube.ContainerName] | None, path: str) -> tuple[str, ...]:
-    return tuple(decode.label(c.name, f"{path}.spec.containers[].name") for c in containers or [])
+    if not containers:
+        return ()
+    path = f"{path}.spec.containers[].name"
+    return tuple([decode.label(c.name, path) for c in containers])
 
 
 def answer(asked: Sequence[Asked], states: dict[str, PodState]) -> bytes:
     """One entry per pod asked for, in the same order."""
     entries = [
-        _entry(states[pod.uid]) if pod.uid in states else _unknown(pod)
+        _encoded_entry(states[pod.uid]) if pod.uid in states else _unknown(pod)
         for pod in asked
     ]  # fmt: skip
     return msgspec.json.encode(entries)
@@ -77,6 +79,12 @@ def _unknown(pod: Asked) -> Json:
         "containers": [_status(name, waiting) for name in pod.containers],
         "initContainers": [_status(name, waiting) for name in pod.init_containers],
     }
+
+
+@lru_cache(maxsize=2048)
+def _encoded_entry(state: PodState) -> msgspec.Raw:
+    """A pod's entry as JSON, remembered until its state is another."""
+    return msgspec.Raw(msgspec.json.encode(_entry(state)))
 
 
 def _entry(state: PodState) -> Json:
@@ -117,10 +125,11 @@ def _container(container: ContainerState, pod: PodState, *, given_up: bool) -> J
 
 
 def _not_started(pod: PodState) -> Termination:
+    culprit = observe.failed_init(pod)
     return Termination(
         exit_code=128,
         reason="NotStarted",
-        message="not started, because an init container failed",
+        message=f"not started, because init container {culprit.name if culprit else ''} failed",
         finished_at=pod.changed_at,
     )
 

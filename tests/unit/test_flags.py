@@ -64,10 +64,12 @@ def test_one_word_cannot_smuggle_in_a_second_option() -> None:
     assert words_of("--partition=short --array=0-9") == ["--partition=short --array=0-9"]  # one value, kept in quotes
 
 
-@pytest.mark.parametrize("word", ["--partition=a\nb", "-p\n", "--time=1\0"])
-def test_a_line_break_is_refused(word: str) -> None:
+@pytest.mark.parametrize(
+    "words", [["--partition=a\nb"], ["-p\n"], ["--time=1\0"], ["--account", "a\n#SBATCH --array=0-9"], ["-A", "\n"]]
+)
+def test_a_line_break_is_refused_wherever_it_stands(words: list[str]) -> None:
     with pytest.raises(UnsupportedPod, match="line break"):
-        words_of(word)
+        words_of(*words)
 
 
 @pytest.mark.parametrize("words", [["-p"], ["--partition"], ["-p", "--hold"]])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import secrets
+import socket as sockets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ class Interlink:
     def __init__(self, base_url: str = "http://unix", *, socket: Path | None = None) -> None:
         transport = httpx2.HTTPTransport(uds=str(socket) if socket else None)
         self._http = httpx2.Client(base_url=base_url, transport=transport, timeout=TIMEOUT_SECONDS)
+        self._socket = socket
         self._statuses: dict[str, Json] = {}
 
     def close(self) -> None:
@@ -94,6 +96,9 @@ class Interlink:
 
     def _call(self, method: str, path: str, body: Any, caller: str) -> httpx2.Response:
         session = _session(caller)
+        # Asked first, because the client leaks a socket that cannot be connected.
+        if self._socket is not None and not is_listening(self._socket):
+            raise CallFailed(f"HTTP InterLink session {session}: dial unix {self._socket}: connection refused")
         try:
             response = self._send(method, path, body, session)
         except httpx2.TransportError as error:
@@ -110,6 +115,12 @@ class Interlink:
             if method != "GET":
                 raise
             return self._http.request(method, path, **_content(body, session))
+
+
+def is_listening(path: Path) -> bool:
+    """Whether somebody accepts connections on a unix socket."""
+    with sockets.socket(sockets.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def check_log_options(options: Json) -> None:

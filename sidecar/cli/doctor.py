@@ -1,0 +1,155 @@
+"""``check``: everything the daemon needs, looked at before (or while) it runs. Nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from sidecar.cli import doctor_files
+from sidecar.cli.client import DaemonClient, DaemonRefused, DaemonUnreachable, address_of
+from sidecar.cli.findings import Finding, ok, problem, warning
+from sidecar.domain.slurm_state import SlurmState
+from sidecar.errors import AccountingDisabled, CannotListen, InvalidSettings, SlurmError
+from sidecar.settings import Settings, load
+from sidecar.slurm.client import Programs, SlurmClient
+from sidecar.slurm.process import Call, run
+from sidecar.web.server import listen
+
+_RUNTIME_SECONDS = 60
+
+
+def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | None, now: datetime) -> Iterator[Finding]:
+    """All findings, in the order in which the daemon would stumble."""
+    try:
+        settings = load(config, environ)
+    except InvalidSettings as error:
+        yield from (problem("configuration", text) for text in error.problems)
+        return
+    yield ok("configuration", f"{settings.config_path} is understood")
+    yield from (warning("configuration", remark) for remark in settings.remarks)
+    if os.getuid() == 0:
+        yield warning("user", "this is root; run the check as the user the daemon runs as, who is never root")
+    yield from _slurm(settings, environ, now)
+    yield _runtime(settings, environ, image)
+    yield doctor_files.data_folder(settings)
+    yield from doctor_files.database(settings)
+    yield from _daemon(settings)
+
+
+def _slurm(settings: Settings, environ: Mapping[str, str], now: datetime) -> Iterator[Finding]:
+    programs = Programs(
+        sbatch=settings.sbatch_path,
+        scancel=settings.scancel_path,
+        squeue=settings.squeue_path,
+        sacct=settings.sacct_path,
+        sinfo=settings.sinfo_path,
+    )
+    client = SlurmClient(programs, timeout_seconds=settings.slurm_timeout, environ=environ)
+    for name in ("sbatch", "scancel", "squeue", "sinfo", "sacct"):
+        yield _program(client, name, getattr(programs, name), settings.search_path)
+    yield _queue(client)
+    yield _nodes(client)
+    yield _accounting(client, now)
+
+
+def _program(client: SlurmClient, name: str, program: str, search_path: str) -> Finding:
+    found = shutil.which(program, path=search_path)
+    key = f"{name.capitalize()}Path"
+    if found is None:
+        say = warning if name == "sacct" else problem
+        return say(name, f"{program} is not an executable on PATH; install Slurm's clients here or set {key}")
+    try:
+        return ok(name, f"{found}, {client.version(found)}")
+    except SlurmError as error:
+        return problem(name, f"{found} does not say its version ({error}); is it Slurm's? See {key}")
+
+
+def _queue(client: SlurmClient) -> Finding:
+    try:
+        jobs = client.squeue()
+    except SlurmError as error:
+        return problem("queue", f"squeue does not answer ({error}); is slurmctld up, and this machine in its cluster?")
+    active = sum(job.state is SlurmState.RUNNING for job in jobs)
+    return ok("queue", f"squeue answers: {len(jobs)} jobs of this user, {active} running")
+
+
+def _nodes(client: SlurmClient) -> Finding:
+    try:
+        reading = client.sinfo()
+    except SlurmError as error:
+        return problem("nodes", f"sinfo does not answer ({error}); the virtual node could not tell its capacity")
+    gpus = f", {sum(reading.gpus.values())} GPUs" if reading.gpus else ""
+    return ok("nodes", f"{reading.total_cpus} cores, {reading.memory_bytes // 1024**3} GiB of memory{gpus}")
+
+
+def _accounting(client: SlurmClient, now: datetime) -> Finding:
+    try:
+        client.sacct_by_name(["slurm-sidecar-check"], since=now)
+    except AccountingDisabled:
+        return warning("accounting", "this cluster keeps none: pods run, but what they used is not recorded")
+    except SlurmError as error:
+        return warning("accounting", f"sacct does not answer ({error}); pods run, their usage waits until it does")
+    return ok("accounting", "sacct answers")
+
+
+def _runtime(settings: Settings, environ: Mapping[str, str], image: Path | None) -> Finding:
+    program = settings.singularity_path
+    found = shutil.which(program, path=settings.search_path)
+    if found is None:
+        return warning(
+            "runtime", f"{program} is not on this machine; the compute nodes need it, here or under SingularityPath"
+        )
+    if image is not None and not image.exists():
+        return problem("runtime", f"there is no image {image}; give --image the path of a SIF file")
+    action = ["--version"] if image is None else ["exec", *settings.singularity_default_options, str(image.absolute())]
+    argv = [found, *action, *([] if image is None else ["/bin/sh", "-c", "exit 0"])]
+    passed_on = {name: environ[name] for name in ("PATH", "HOME", "USER", "TMPDIR") if name in environ}
+    try:
+        answer = run(Call(argv=argv, environment=passed_on, timeout_seconds=_RUNTIME_SECONDS))
+    except SlurmError as error:
+        return problem("runtime", f"{error}; see SingularityPath")
+    if answer.code:
+        last = answer.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        what = "does not tell its version" if image is None else f"cannot start a container of {image} on this machine"
+        return problem("runtime", f"{found} {what}: {last[0]}")
+    if image is None:
+        return ok(
+            "runtime", f"{found}, {answer.stdout.strip()}; no container was started: give --image FILE to try one"
+        )
+    return ok("runtime", f"{found} started a container of {image} on this machine")
+
+
+def _daemon(settings: Settings) -> Iterator[Finding]:
+    try:
+        words = DaemonClient(settings).readiness()
+    except DaemonUnreachable:
+        yield _place_to_listen(settings)
+        return
+    except DaemonRefused as error:
+        yield problem("daemon", f"{error}; choose another SidecarPort or Socket, or stop that program")
+        return
+    details = f"database: {words['database']}, Slurm: {words['slurm']}, last look: {words['last_reconciled_at']}"
+    say = ok if words["status"] == "ok" else problem
+    yield say("daemon", f"running at {address_of(settings)} and {words['status']} ({details})")
+    if orphans := words["orphan_job_ids"]:
+        yield warning(
+            "daemon",
+            f"jobs {', '.join(orphans)} carry the sidecar's mark and belong to no pod on record: another sidecar's, or "
+            "left from a lost database; look with 'squeue -j', end them with 'scancel'",
+        )
+
+
+def _place_to_listen(settings: Settings) -> Finding:
+    if settings.socket:
+        folder = next(parent for parent in settings.socket.parents if parent.exists())
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return problem("daemon", f"not running, and {folder} cannot be written for the socket; see Socket")
+        return ok("daemon", f"not running; its place {address_of(settings)} is free")
+    try:
+        listen(settings.listen_address, settings.sidecar_port).close()
+    except CannotListen as error:
+        return problem("daemon", f"not running: {error}")
+    return ok("daemon", f"not running; its place {address_of(settings)} is free")

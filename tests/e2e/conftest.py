@@ -1,0 +1,68 @@
+"""Fixtures for tests against a real daemon, a real Slurm and a real container runtime."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemon import Daemon
+from tests.virtual_kubelet.kubelet import VirtualKubelet
+
+
+@pytest.fixture(scope="session")
+def image() -> Path:
+    """An image on a machine where everything is there that these tests need: they fail where it is not."""
+    if os.getuid() == 0:
+        pytest.fail("the daemon does not run as root: run these tests as an ordinary user, as scripts/test does")
+    try:
+        subprocess.run(["sinfo"], check=True, capture_output=True, timeout=30)
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.fail(f"these tests need a Slurm that answers: run scripts/cluster start ({error})")
+    path = Path(os.environ.get("SIDECAR_TEST_IMAGE", ""))
+    if not path.is_file():
+        pytest.fail("these tests need SIDECAR_TEST_IMAGE, a busybox image: run scripts/test, which makes one")
+    return path
+
+
+@pytest.fixture(scope="session")
+def daemon(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One daemon for all tests that only run pods on it."""
+    shared = Daemon(tmp_path_factory.mktemp("shared"), image)
+    shared.start()
+    yield shared
+    shared.destroy()
+
+
+@pytest.fixture(scope="session")
+def vk(daemon: Daemon) -> VirtualKubelet:
+    """The virtual kubelet of the shared daemon."""
+    return daemon.kubelet()
+
+
+@pytest.fixture
+def own_daemon(image: Path, tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon that the test may kill, with Slurm programs that it may break."""
+    own = Daemon(tmp_path, image)
+    own.start()
+    yield own
+    own.destroy()
+
+
+@pytest.fixture
+def own_vk(own_daemon: Daemon) -> VirtualKubelet:
+    """The virtual kubelet of the test's own daemon."""
+    return own_daemon.kubelet()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what its daemon had to say."""
+    report = yield
+    if report.failed:
+        daemons = [value for value in item.funcargs.values() if isinstance(value, Daemon)]
+        report.sections += [("the daemon's log", daemon.log_tail()) for daemon in daemons]
+    return report

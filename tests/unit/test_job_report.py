@@ -1,0 +1,188 @@
+"""Reading a job's report, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sidecar.job import report
+from sidecar.job.paths import PodDirectory
+
+STARTED = b'{"fact":"container_started","at":1732420000.123,"container":"main","attempt":0}\n'
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> PodDirectory:
+    files = PodDirectory(tmp_path / "pod")
+    files.logs.mkdir(parents=True)
+    return files
+
+
+def test_every_fact_is_read_with_its_time_in_utc(files: PodDirectory) -> None:
+    files.report.write_text(
+        """\
+{"fact":"job_started","at":1732420000.123,"job":"123_4","node":"n1"}
+{"fact":"image_pulling","at":1732420000.123,"container":"main","attempt":0}
+{"fact":"image_failed","at":1732420000.123,"container":"main","attempt":0}
+{"fact":"container_started","at":1732420000.123,"container":"main","attempt":1}
+{"fact":"container_terminated","at":1732420000.123,"container":"main","attempt":1,"code":137}
+{"fact":"container_restarting","at":1732420000.123,"container":"main","attempt":2,"delay":10}
+{"fact":"job_stopping","at":1732420000.123,"signal":"TERM"}
+{"fact":"job_finished","at":1732420000,"code":3}
+"""
+    )
+    at = datetime(2024, 11, 24, 3, 46, 40, 123000, tzinfo=UTC)
+
+    found = report.read(files, 0)
+
+    assert found.facts == (
+        report.JobStarted(at=at, job="123_4", node="n1"),
+        report.ImagePulling(at=at, container="main", attempt=0),
+        report.ImageFailed(at=at, container="main", attempt=0),
+        report.ContainerStarted(at=at, container="main", attempt=1),
+        report.ContainerTerminated(at=at, container="main", attempt=1, code=137),
+        report.ContainerRestarting(at=at, container="main", attempt=2, delay=10),
+        report.JobStopping(at=at, signal="TERM"),
+        report.JobFinished(at=at.replace(microsecond=0), code=3),
+    )
+    assert found.offset == files.report.stat().st_size
+    assert found.skipped == 0
+
+
+def test_reading_goes_on_where_it_stopped_and_leaves_an_unfinished_line(files: PodDirectory) -> None:
+    files.report.write_bytes(STARTED + STARTED[:30])
+    first = report.read(files, 0)
+    files.report.write_bytes(STARTED + STARTED)
+    second = report.read(files, first.offset)
+
+    assert (len(first.facts), first.offset) == (1, len(STARTED))
+    assert (len(second.facts), second.offset) == (1, 2 * len(STARTED))
+    assert report.read(files, second.offset).facts == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"fact"',
+        b'{"fact":["x"],"at":1}',
+        b'{"fact":"unheard_of","at":1}',
+        b'{"fact":"job_finished","at":1}',
+        b'{"fact":"job_finished","at":NaN,"code":0}',
+        b'{"fact":"job_finished","at":1e300,"code":0}',
+        b'{"fact":"job_finished","at":"2024-11-24T00:00:00","code":0}',
+        b'{"fact":"job_finished","at":1,"code":-1}',
+        b'{"fact":"container_started","at":1,"container":"../../etc/passwd","attempt":0}',
+        b'{"fact":"container_started","at":1,"container":"main\\n","attempt":0}',
+        b'{"fact":"container_started","at":1,"container":"main","attempt":99999999999}',
+        b"\xff\xfe",
+        b"[" * 5000,
+        STARTED[:40] + STARTED.rstrip(b"\n"),
+    ],
+)
+def test_what_is_no_fact_is_counted_and_passed_over(files: PodDirectory, line: bytes) -> None:
+    files.report.write_bytes(STARTED + line + b"\n" + STARTED)
+
+    found = report.read(files, 0)
+
+    assert (len(found.facts), found.skipped) == (2, 1)
+
+
+def test_one_call_reads_a_bounded_piece_and_the_next_ones_the_rest(files: PodDirectory) -> None:
+    count = 2 * report.MOST_BYTES // len(STARTED)
+    files.report.write_bytes(STARTED * count)
+    offset, pieces = 0, []
+    while (found := report.read(files, offset)).facts:
+        offset = found.offset
+        pieces.append(len(found.facts))
+
+    assert sum(pieces) == count
+    assert len(pieces) == 3
+
+
+def test_an_endless_line_is_passed_over(files: PodDirectory) -> None:
+    files.report.write_bytes(b"x" * report.MOST_BYTES + b"\n" + STARTED)
+
+    first = report.read(files, 0)
+    second = report.read(files, first.offset)
+
+    assert (first.facts, first.skipped, first.offset) == ((), 1, report.MOST_BYTES)
+    assert len(second.facts) == 1
+
+
+def test_without_a_report_there_is_nothing(files: PodDirectory) -> None:
+    assert report.read(files, 7) == report.Report(offset=7)
+
+
+def test_what_was_put_in_the_report_s_place_is_not_read(files: PodDirectory, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(STARTED)
+    files.report.symlink_to(secret)
+    link = report.read(files, 0)
+    files.report.unlink()
+    os.mkfifo(files.report)
+    pipe = report.read(files, 0)
+    files.report.unlink()
+    files.report.mkdir()
+    folder = report.read(files, 0)
+
+    assert link == pipe == folder == report.Report(offset=0)
+
+
+def message(files: PodDirectory) -> str:
+    files.report.write_text('{"fact":"image_failed","at":1,"container":"main","attempt":0}\n')
+    [fact] = report.read(files, 0).facts
+    assert isinstance(fact, report.ImageFailed)
+    return fact.message
+
+
+def test_a_failed_pull_speaks_with_the_runtime_s_errors(files: PodDirectory) -> None:
+    files.pull_log("main").write_text("INFO: Fetching\n\x1b[31mFATAL:   \x1b[0mno such image\nERROR: really\nbye\n")
+
+    assert message(files) == "FATAL:   no such image\nERROR: really"
+
+
+def test_without_errors_its_last_words_count(files: PodDirectory) -> None:
+    files.pull_log("main").write_text("first\n" * 1000 + "killed\n")
+
+    assert message(files).endswith("first\nkilled")
+    assert len(message(files)) == 1024
+
+
+def test_a_pull_log_that_is_missing_or_a_link_gives_no_message(files: PodDirectory, tmp_path: Path) -> None:
+    absent = message(files)
+    (tmp_path / "secret").write_text("FATAL: secret")
+    files.pull_log("main").symlink_to(tmp_path / "secret")
+
+    assert (absent, message(files)) == ("", "")
+
+
+VALUES = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists)
+LINES = st.lists(
+    st.binary(max_size=30)
+    | st.just(STARTED)
+    | st.dictionaries(st.sampled_from(["fact", "at", "container", "attempt", "code"]), VALUES).map(
+        lambda value: json.dumps(value).encode() + b"\n"
+    )
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(LINES)
+def test_no_report_makes_the_reader_fail_or_go_back(files: PodDirectory, lines: list[bytes]) -> None:
+    data = b"".join(lines)
+    files.report.write_bytes(data)
+
+    found = report.read(files, 0)
+
+    assert found.offset == data.rfind(b"\n") + 1
+    assert len(found.facts) + found.skipped == len(data[: found.offset].splitlines())

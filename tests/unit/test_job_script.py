@@ -1,0 +1,195 @@
+"""The batch script as text."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sidecar.job
+from sidecar.domain.pod import (
+    EmptyDirVolume,
+    FilesVolume,
+    HostPathVolume,
+    JobOptions,
+    Mount,
+    Pod,
+    PullPolicy,
+    RestartPolicy,
+    VolumeFile,
+)
+from sidecar.errors import UnsupportedPod
+from sidecar.job import script
+from sidecar.job.paths import PodDirectory
+from sidecar.job.site import JobSite
+from tests.jobs import UID, a_container, a_plan, a_pod, an_init_container
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "job.slurm"
+RUNNER_BEGIN = "\nsidecar_stopping="
+RUNNER_END = "# ---- This pod.\n"
+SITE = JobSite(
+    data_root=Path("/scratch/pods of ours"),
+    bash_path="/usr/bin/bash",
+    command_prefix="module load apptainer\nexport SITE=yes",
+    runtime_program="/opt/apptainer/bin/apptainer",
+    runtime_prefix="nice -n 5",
+    allowed_host_paths=("/scratch", "/data it's"),
+    protected_paths=("/scratch/pods of ours",),
+)
+OPTIONS = JobOptions(
+    pre_exec="cat <<'EOF' > $TMPDIR/x\n$not expanded\nEOF\nsource $TMPDIR/x",
+    mpi_flags=("--map-by", "core"),
+    runtime_commands="time",
+    runtime_mounts=("--bind", "/cvmfs:/cvmfs"),
+    pod_ip="10.0.0.7",
+    tunnel_commands="./wstunnel client &",
+)
+
+
+def everything() -> Pod:
+    """A pod that uses all there is."""
+    mounts = (
+        Mount(volume="conf", path="/etc/app/conf.d", sub_path="sub dir/file"),
+        Mount(volume="work", path="/work"),
+        Mount(volume="shm", path="/work/fast"),
+        Mount(volume="data", path="/data", read_only=True),
+    )
+    main = a_container(
+        "main",
+        "sh",
+        "-c",
+        "echo it's $HOME",
+        env={"SECRET": "s3cr3t'"},
+        mounts=mounts,
+        working_dir="/work",
+        image="docker://docker.io/library/busybox:1.36",
+        pull_policy=PullPolicy.ALWAYS,
+    )
+    return a_pod(
+        an_init_container("setup", "true", mounts=mounts[1:2]),
+        main,
+        a_container("side-car", args=("--serve",)),
+        volumes=(
+            FilesVolume(name="conf", files=(VolumeFile(path="sub dir/file", content=b"s3cr3t"),)),
+            EmptyDirVolume(name="work"),
+            EmptyDirVolume(name="shm", in_memory=True),
+            HostPathVolume(name="data", path="/scratch/it's", type="Directory"),
+        ),
+        restart_policy=RestartPolicy.ON_FAILURE,
+        grace_seconds=45,
+        options=OPTIONS,
+    )
+
+
+def rendered(pod: Pod, site: JobSite = SITE, **plan: str) -> str:
+    directory = PodDirectory.of(site.data_root, namespace=pod.namespace, uid=pod.uid)
+    job_plan = a_plan(pod, sbatch_options=("--cpus-per-task=2", "--constraint=a&b"), **plan)
+    return script.render(pod, job_plan, directory=directory, token="c0ffee", site=site)
+
+
+def without_runner(text: str) -> str:
+    head, _, rest = text.partition(RUNNER_BEGIN)
+    return f"{head}\n... the runner ...\n\n{RUNNER_END}{rest.partition(RUNNER_END)[2]}"
+
+
+def test_the_script_of_a_pod_with_everything_is_the_golden_one(tmp_path: Path) -> None:
+    text = without_runner(rendered(everything()))
+    (tmp_path / "job.slurm").write_text(text)
+
+    assert text == GOLDEN.read_text(), f"if this is meant: cp {tmp_path}/job.slurm {GOLDEN}"
+
+
+@pytest.mark.parametrize("shared_fs", [True, False])
+def test_shellcheck_finds_nothing_in_a_whole_script(tmp_path: Path, shared_fs: bool) -> None:
+    path = tmp_path / "job.slurm"
+    site = JobSite(data_root=Path("/data"), runtime_prefix="nice", shared_fs=shared_fs)
+    path.write_text(rendered(a_pod(), site))
+    # 2329: functions called by traps or containers/*.sh; 2154: arrays assigned there.
+    done = subprocess.run(
+        [shutil.which("shellcheck") or "shellcheck", "--shell=bash", "--exclude=SC2329,SC2317,SC2154", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == ""
+    assert done.returncode == 0
+
+
+def test_directives_come_before_any_command_and_the_sidecar_s_own_come_last() -> None:
+    lines = rendered(everything()).splitlines()
+    directives = [line for line in lines if line.startswith("#SBATCH")]
+    first_command = next(n for n, line in enumerate(lines) if not line.startswith("#"))
+
+    assert lines[1 : 1 + len(directives)] == directives
+    assert first_command > len(directives)
+    assert directives[2:4] == ["#SBATCH --cpus-per-task=2", "#SBATCH --constraint=a&b"]
+    assert directives[-4:] == [
+        f"#SBATCH --comment=slurm-sidecar:{UID}:c0ffee",
+        f'#SBATCH --chdir="/scratch/pods of ours/lab-{UID}"',
+        f'#SBATCH --output="/scratch/pods of ours/lab-{UID}/job.out"',
+        "#SBATCH --open-mode=append",
+    ]
+
+
+def test_a_percent_sign_in_the_data_folder_is_no_pattern() -> None:
+    text = rendered(a_pod(), JobSite(data_root=Path("/100%j")))
+
+    assert f"#SBATCH --output=/100%%j/lab-{UID}/job.out\n" in text
+    assert f"#SBATCH --chdir=/100%j/lab-{UID}\n" in text
+
+
+def test_secrets_are_not_in_the_script_of_a_shared_file_system() -> None:
+    assert "s3cr3t" not in rendered(everything())
+
+
+def test_the_same_pod_gives_the_same_script_also_when_its_files_travel_inside() -> None:
+    site = JobSite(data_root=Path("/data"), shared_fs=False)
+
+    assert rendered(everything(), site) == rendered(everything(), site)
+
+
+def test_files_that_travel_inside_are_checked_like_others() -> None:
+    pod = a_pod(a_container("main", "true", env={"a.b": "x"}))
+
+    with pytest.raises(UnsupportedPod, match=r"container main: environment variable a\.b"):
+        rendered(pod, JobSite(data_root=Path("/data"), shared_fs=False))
+
+
+def as_sbatch_reads(line: str) -> list[str]:
+    """The words sbatch makes of a directive. Source: _get_argument in src/sbatch/opt.c of Slurm."""
+    words, word, quote, escaped = [], "", "", False
+    for character in [*line, " "]:
+        if not quote and character.isspace():
+            words += [word] if word else []
+            word = ""
+        elif escaped:
+            word, escaped = word + character, False
+        elif character == "\\":
+            escaped = True
+        elif quote == character:
+            quote = ""
+        elif not quote and character in "\"'":
+            quote = character
+        elif not quote and character == "#":
+            break
+        else:
+            word += character
+    return words
+
+
+@given(st.text(alphabet=st.characters(blacklist_characters="\n\r\0", blacklist_categories=["Cs"]), min_size=1))
+def test_sbatch_reads_any_value_as_it_was(value: str) -> None:
+    assert as_sbatch_reads(script.directive(f"--job-name={value}")) == [f"--job-name={value}"]
+
+
+def test_every_part_of_the_runner_is_in_the_script() -> None:
+    parts = list((Path(sidecar.job.__file__).parent / "runner").glob("*.sh"))
+    text = rendered(a_pod())
+
+    assert len(parts) == 6
+    assert all(part.read_text().split("\n", 2)[2] in text for part in parts)
