@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from anyio import CapacityLimiter
 
 from sidecar.cluster import Cluster
 from sidecar.errors import CannotServe, StoreError
+from sidecar.health import Monitor
 from sidecar.history import History
 from sidecar.job import directory
 from sidecar.job.site import JobSite
@@ -30,6 +32,10 @@ from sidecar.web.context import Context
 from sidecar.web.server import SHUTDOWN_SECONDS, Server, listen, listen_unix
 
 log = structlog.get_logger(__name__)
+
+
+_CREATES_AT_ONCE = 16
+"""More sbatch calls at a time than this only wait for one another in Slurm's controller."""
 
 
 def now() -> datetime:
@@ -112,12 +118,14 @@ def build(settings: Settings, database: engine.Database, environ: Mapping[str, s
     """Connect everything."""
     slurm = slurm_client(settings, environ)
     history = History(database, now)
+    monitor = Monitor()
     submitter = Submitter(
         history,
         slurm,
         SubmissionLocks(settings.database_path.parent / "locks"),
         data_root=settings.data_root_folder,
         shared_fs=settings.shared_fs,
+        monitor=monitor,
     )
     cluster = Cluster(slurm, resource_script=settings.resource_script_path, now=now)
     reconciler = Reconciler(
@@ -125,9 +133,9 @@ def build(settings: Settings, database: engine.Database, environ: Mapping[str, s
         slurm=slurm,
         submitter=submitter,
         cluster=cluster,
-        data_root=settings.data_root_folder,
         shared_fs=settings.shared_fs,
         interval_seconds=settings.reconcile_interval,
+        monitor=monitor,
         now=now,
     )
     stopping = threading.Event()
@@ -142,7 +150,8 @@ def build(settings: Settings, database: engine.Database, environ: Mapping[str, s
         cluster=cluster,
         policy=settings.policy,
         taints=settings.taints,
-        health=lambda: reconciler.health,
+        monitor=monitor,
+        creating=CapacityLimiter(_CREATES_AT_ONCE),
         database_problem=lambda: _problem_of(database),
         is_stopping=stopping.is_set,
         now=now,

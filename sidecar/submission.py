@@ -23,6 +23,7 @@ from sidecar.domain.events import Event, Source
 from sidecar.domain.observe import Observation
 from sidecar.domain.projection import PodState
 from sidecar.errors import AccountingDisabled, SlurmError, SlurmRefused, SlurmUnreachable, UnreadableSlurmOutput
+from sidecar.health import Monitor
 from sidecar.history import History
 from sidecar.job.paths import PodDirectory
 from sidecar.locks import SubmissionLocks
@@ -61,13 +62,21 @@ class Submitter:
     """Hands scripts to Slurm and finds out what became of interrupted attempts."""
 
     def __init__(
-        self, history: History, slurm: SlurmClient, locks: SubmissionLocks, *, data_root: Path, shared_fs: bool
+        self,
+        history: History,
+        slurm: SlurmClient,
+        locks: SubmissionLocks,
+        *,
+        data_root: Path,
+        shared_fs: bool,
+        monitor: Monitor,
     ) -> None:
         self._history = history
         self._slurm = slurm
         self._locks = locks
         self._data_root = data_root
         self._shared_fs = shared_fs
+        self._monitor = monitor
 
     def directory_of(self, state: PodState) -> PodDirectory:
         """Where the pod's files are."""
@@ -93,7 +102,10 @@ class Submitter:
             raise SlurmUnreachable(f"an earlier submission of pod {uid} is still running; try again")
         state: PodState | None = None
         try:
-            state = self._submit(accept(), descriptor)
+            state = accept()
+            trouble = self._monitor.slurm_trouble
+            # No need to wait for another timeout: the reconciler submits it as soon as Slurm answers again.
+            state = self._defer(uid, trouble) if trouble else self._submit(state, descriptor)
         finally:
             self._locks.release(uid, descriptor, settled=state is not None and state.is_settled)
         return _accepted(state)

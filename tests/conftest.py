@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from sidecar.store import engine, migrate
+from tests.factories import NOON
 
 # No test judges by the clock: machines that run tests are busy. A thorough search: HYPOTHESIS_PROFILE=thorough.
 settings.register_profile("default", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def database_path(tmp_path: Path) -> Path:
+    """Where a new, empty database of the present schema is."""
+    path = tmp_path / "state" / "sidecar.db"
+    engine.prepare_folder(path)
+    migrate.upgrade(path, now=NOON)
+    return path
+
+
+@pytest.fixture
+def database(database_path: Path) -> Iterator[engine.Database]:
+    """A new database, open."""
+    opened = engine.Database(database_path)
+    yield opened
+    opened.close()

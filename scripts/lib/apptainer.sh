@@ -83,7 +83,7 @@ use_libraries() {
     local loader program
     loader=$(find "$APPTAINER_LIBRARIES" -name 'ld-linux*.so*' -type f -print -quit)
     while read -r program; do
-        quietly patchelf --set-interpreter "$loader" --set-rpath "$APPTAINER_LIBRARIES" "$program"
+        quietly patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$APPTAINER_LIBRARIES" "$program"
     done < <(find "$1/usr/bin/apptainer" "$1"/usr/lib/*/apptainer/bin/starter -type f)
 }
 

@@ -30,8 +30,8 @@ stop_daemon() {
     rm -f "$CLUSTER_DIR/run/$name.pid"
 }
 
-# Start a daemon that puts itself into the background. It must hold neither this script's output (a caller's
-# pipe would never close) nor its folder.
+# Start a daemon that puts itself into the background (for one that does not: launch --fork). It must hold neither this
+# script's output (a caller's pipe would never close) nor its folder.
 launch() { (cd / && setsid "$@" </dev/null >>"$CLUSTER_DIR/log/start.log" 2>&1); }
 
 # ---------------------------------------------------------------- each daemon
@@ -52,10 +52,10 @@ start_mariadbd() {
     [[ -d $CLUSTER_DIR/database/mysql ]] || create_database
     rm -f "$DATABASE_SOCKET"
     # Flushing once a second instead of at each commit, and little memory: this is for trials and tests.
-    launch mariadbd --no-defaults --user=slurm --datadir="$CLUSTER_DIR/database" --socket="$DATABASE_SOCKET" \
+    launch --fork mariadbd --no-defaults --user=slurm --datadir="$CLUSTER_DIR/database" --socket="$DATABASE_SOCKET" \
         --pid-file="$CLUSTER_DIR/run/mariadbd.pid" --log-error="$CLUSTER_DIR/log/mariadbd.log" --skip-networking \
         --innodb-buffer-pool-size=64M --innodb-log-file-size=32M --innodb-lock-wait-timeout=900 \
-        --innodb-flush-log-at-trx-commit=2 --max-allowed-packet=16M --performance-schema=OFF &
+        --innodb-flush-log-at-trx-commit=2 --max-allowed-packet=16M --performance-schema=OFF
     wait_until 60 database_answers || die "MariaDB does not answer; see $CLUSTER_DIR/log/mariadbd.log"
     chmod a+r "$CLUSTER_DIR/run/mariadbd.pid" # for anybody's status
 }

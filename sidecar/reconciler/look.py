@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -49,13 +49,15 @@ class Look:
     """Pod UID to all jobs in the queue that carry the sidecar's mark and have not ended."""
 
 
-def take(slurm: SlurmClient, pods: Sequence[PodState], *, data_root: Path, now: datetime) -> Look:
+def take(
+    slurm: SlurmClient, pods: Sequence[PodState], directory_of: Callable[[PodState], PodDirectory], *, now: datetime
+) -> Look:
     """Ask Slurm about these pods, which must have been loaded before.
 
     :raises SlurmUnreachable: squeue did not answer
     """
     jobs = slurm.squeue() if any(not pod.phase.is_final for pod in pods) else []
-    directories = {pod.uid: PodDirectory.of(data_root, namespace=pod.namespace, uid=pod.uid).root for pod in pods}
+    directories = {pod.uid: directory_of(pod).root for pod in pods}
     by_id = {job.job_id: job for job in jobs}
     queue = {
         pod.uid: by_id[pod.job_id]

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from time import monotonic
 
 import structlog
@@ -18,7 +17,7 @@ from sidecar.domain.lifecycle import Phase
 from sidecar.domain.observe import Observation
 from sidecar.domain.projection import PodState
 from sidecar.errors import SidecarError
-from sidecar.health import Health
+from sidecar.health import Health, Monitor
 from sidecar.history import Decide, History
 from sidecar.reconciler.conclusions import conclude
 from sidecar.reconciler.deletions import Deletions
@@ -50,30 +49,24 @@ class Reconciler:
         slurm: SlurmClient,
         submitter: Submitter,
         cluster: Cluster,
-        data_root: Path,
         shared_fs: bool,
         interval_seconds: float,
+        monitor: Monitor,
         now: Callable[[], datetime],
     ) -> None:
         self._history = history
         self._slurm = slurm
         self._submitter = submitter
         self._cluster = cluster
-        self._data_root = data_root
         self._interval_seconds = interval_seconds
         self._now = now
         self._reports = Reports(submitter.directory_of, shared_fs=shared_fs)
         self._deletions = Deletions(history, slurm, submitter)
         self._twins = Twins(history, slurm, submitter.claimed_by)
-        self._health = Health()
+        self._monitor = monitor
         self._wake = threading.Event()
         self._stopping = False
         self._cluster_due: datetime | None = None
-
-    @property
-    def health(self) -> Health:
-        """The newest state of affairs."""
-        return self._health
 
     def wake(self) -> None:
         """Look at Slurm now and not only at the next interval."""
@@ -96,16 +89,17 @@ class Reconciler:
             self.reconcile_once()
         except SidecarError as error:
             self._failed(str(error))
-            log.warning("reconciliation failed", reason=str(error), failures=self._health.failures_in_a_row)
+            log.warning("reconciliation failed", reason=str(error), failures=self._monitor.health.failures_in_a_row)
         except Exception as error:  # the last stop: a bug must not end the only thread that sees to jobs
             self._failed(f"internal error: {type(error).__name__}")
             log.exception("reconciliation failed")
 
     def _failed(self, reason: str) -> None:
-        self._health = replace(self._health, failures_in_a_row=self._health.failures_in_a_row + 1, error=reason)
+        health = self._monitor.health
+        self._monitor.health = replace(health, failures_in_a_row=health.failures_in_a_row + 1, error=reason)
 
     def _pause_seconds(self) -> float:
-        failures = min(self._health.failures_in_a_row, 10)
+        failures = min(self._monitor.health.failures_in_a_row, 10)
         if not failures:
             return self._interval_seconds
         longest: float = min(self._interval_seconds * 2**failures, LONGEST_PAUSE_SECONDS)
@@ -131,11 +125,11 @@ class Reconciler:
         """
         self._refresh_cluster()
         pods = self._recovered(self._history.open_pods())
-        look = take(self._slurm, pods, data_root=self._data_root, now=self._now())
+        look = take(self._slurm, pods, self._submitter.directory_of, now=self._now())
         pods = [self._without_twins(pod, look) for pod in pods]
         pods = self._take_in(pods, lambda pod, facts: conclude(pod, look, facts))
         self._deletions.carry_on(pods, self._now())
-        self._health = Health(last_success_at=self._now(), orphan_job_ids=self._orphans(look))
+        self._monitor.health = Health(last_success_at=self._now(), orphan_job_ids=self._orphans(look))
 
     def _without_twins(self, pod: PodState, look: Look) -> PodState:
         job = look.queue.get(pod.uid)

@@ -51,9 +51,14 @@ class Database:
             yield session
 
     def check(self) -> None:
-        """Prove that the database can be written: takes the write lock and lets it go."""
+        """Prove that the database can be written, without writing.
+
+        Taking the write lock alone proves nothing: in a read-only file SQLite quietly takes the read lock instead.
+
+        :raises StoreError: it cannot
+        """
         with self.write() as session:
-            session.connection().exec_driver_sql("PRAGMA user_version").scalar()
+            session.connection().exec_driver_sql("DELETE FROM pod_states WHERE false")
 
     def close(self) -> None:
         """Close all connections."""
@@ -119,7 +124,7 @@ def _explain(path: Path, text: str) -> StoreError:
 def prepare_folder(path: Path) -> None:
     """Make the database's folder (0700) and file (0600), or say why that is impossible.
 
-    :raises StoreError: it cannot be made, or is readable by others
+    :raises StoreError: it cannot be made, or something else is in its place
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -55,4 +55,4 @@ def newest(session: Session, limit: int) -> list[PodState]:
 def count_by_phase(session: Session) -> dict[str, int]:
     """How many pods there are in each phase."""
     rows = session.execute(select(PodRow.phase, func.count()).group_by(PodRow.phase))
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from anyio import CapacityLimiter
 from starlette.requests import Request
 
 from sidecar.cluster import Cluster
 from sidecar.domain.plan import SitePolicy
-from sidecar.health import Health
+from sidecar.health import Monitor
 from sidecar.service import Service
 from sidecar.settings import Taint
 
@@ -23,7 +24,9 @@ class Context:
     cluster: Cluster
     policy: SitePolicy
     taints: Sequence[Taint]
-    health: Callable[[], Health]
+    monitor: Monitor
+    creating: CapacityLimiter
+    """Threads of their own for ``/create``: while sbatch hangs, everything else is still answered."""
     database_problem: Callable[[], str]
     """Why the database cannot be written; empty when it can."""
     is_stopping: Callable[[], bool]

@@ -38,7 +38,7 @@ async def create(request: Request) -> Response:
         pod = wire_create.read(body, context.policy)
         return pod.uid, context.service.create(pod)
 
-    uid, job_id = await run_in_threadpool(do)
+    uid, job_id = await anyio.to_thread.run_sync(do, limiter=context.creating)
     log.info("pod created", pod_uid=uid, job_id=job_id, session=session_of(request))
     return JSONResponse({"PodUID": uid, "PodJID": job_id})
 
@@ -102,7 +102,7 @@ async def readyz(request: Request) -> Response:
     """Whether the database can be written and Slurm answers; 503 where not."""
     context = context_of(request)
     problem = await run_in_threadpool(context.database_problem)
-    health = context.health()
+    health = context.monitor.health
     ready = not problem and health.last_success_at is not None and not health.failures_in_a_row
     details = {
         "status": "ok" if ready else "not ready",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import stat
 from collections.abc import Callable
@@ -89,6 +90,7 @@ class Server(uvicorn.Server):
         self._on_exit = on_exit
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """A signal asks for the end."""
+        """A signal asks for the end; uvicorn's own handler would raise it again before anything else is closed."""
         self._on_exit()
-        super().handle_exit(sig, frame)  # type: ignore[arg-type]
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True

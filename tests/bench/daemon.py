@@ -18,6 +18,7 @@ from typing import Any
 COMMAND = (sys.executable, "-m", "sidecar", "serve", "--config")
 _START_SECONDS = 60
 _STOP_SECONDS = 30
+_RETRY_SECONDS = 0.01
 
 
 class Connection(http.client.HTTPConnection):
@@ -79,22 +80,18 @@ class Daemon:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([*COMMAND, str(self._config)], stdout=log, stderr=log)
 
-    def wait_until(self, path: str, *, every: float = 0.01) -> None:
+    def wait_until(self, path: str, body: bytes = b"") -> None:
         """Ask until the answer is 200.
 
-        :param every: seconds between two attempts
-        :raises RuntimeError: it does not come; the text is the daemon's log
+        :raises RuntimeError: it does not come; the text has the end of the daemon's log
         """
         deadline = monotonic() + _START_SECONDS
         while monotonic() < deadline and self.process.poll() is None:
-            with suppress(OSError, http.client.HTTPException, RuntimeError):
-                return self._ask_once(path)
-            sleep(every)
+            with suppress(OSError, http.client.HTTPException, RuntimeError), self.connection() as connection:
+                connection.ask("GET", path, body)
+                return
+            sleep(_RETRY_SECONDS)
         raise RuntimeError(f"the daemon does not answer {path}:\n{(self.folder / 'log').read_text()[-3000:]}")
-
-    def _ask_once(self, path: str) -> None:
-        with self.connection() as connection:
-            connection.ask("GET", path)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

@@ -47,7 +47,11 @@ def new_pod(image: str, command: list[str], *, flags: str) -> Json:
             "enableServiceLinks": True,
             "preemptionPolicy": "PreemptLowerPriority",
         },
-        "status": {"phase": "Pending", "conditions": [{"type": "Initialized", "status": "True"}], "qosClass": "Burstable"},
+        "status": {
+            "phase": "Pending",
+            "conditions": [{"type": "Initialized", "status": "True"}],
+            "qosClass": "Burstable",
+        },
     }
 
 
@@ -97,3 +101,8 @@ def logs_body(pod: Json) -> bytes:
     metadata = pod["metadata"]
     names = {"Namespace": NAMESPACE, "PodUID": metadata["uid"], "PodName": metadata["name"]}
     return json.dumps(names | {"ContainerName": CONTAINER, "Opts": {}}).encode()
+
+
+def delete_body(pod: Json) -> bytes:
+    """The body of ``/delete``."""
+    return json.dumps(pod).encode()

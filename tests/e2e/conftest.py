@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.daemon import Daemon
+from tests.e2e.pods import a_pod
 from tests.virtual_kubelet.kubelet import VirtualKubelet
 
 
@@ -37,10 +38,21 @@ def daemon(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Da
     shared.destroy()
 
 
+TIMED = "timed"
+
+
 @pytest.fixture(scope="session")
 def vk(daemon: Daemon) -> VirtualKubelet:
-    """The virtual kubelet of the shared daemon."""
-    return daemon.kubelet()
+    """The virtual kubelet of the shared daemon; one pod of a minute is under way from the beginning."""
+    kubelet = daemon.kubelet()
+    kubelet.create_pod(a_pod(TIMED, script="sleep 600", flags="--time=1"))
+    return kubelet
+
+
+@pytest.fixture
+def timed(vk: VirtualKubelet) -> str:
+    """The pod with a time limit of one minute."""
+    return TIMED
 
 
 @pytest.fixture

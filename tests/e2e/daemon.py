@@ -18,14 +18,6 @@ from tests.virtual_kubelet.kubelet import VirtualKubelet
 
 CHECKOUT = Path(__file__).parents[2]
 LOG_LINES = 60
-TEMP = """
-import os, sys
-from pathlib import Path
-from sidecar import bootstrap, logging, settings
-loaded = settings.load(Path(sys.argv[1]), os.environ)
-logging.configure(level=loaded.log_level, form=loaded.log_format)
-bootstrap.serve(loaded, os.environ)
-"""
 
 
 class Daemon:
@@ -69,7 +61,7 @@ class Daemon:
         """Start it and wait until it answers."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", TEMP, str(self._config)],
+                [sys.executable, "-m", "sidecar", "serve", "--config", str(self._config)],
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -91,7 +91,9 @@ def _resolve_environment(container: Json, pod: Json, objects: Objects) -> None:
         value = _value(variable, values, pod, objects)
         if value is not None:
             values[variable["name"]] = value
-    container["env"] = [{"name": name, "value": value} for name, value in (values | KUBERNETES).items()]
+    # They come out of a Go map: in any order, so in another one than the pod's; and Go leaves an empty text out.
+    resolved = sorted(values.items()) + list(KUBERNETES.items())
+    container["env"] = [{"name": name} | ({"value": value} if value else {}) for name, value in resolved]
 
 
 def _imported(source: Json, objects: Objects) -> dict[str, str]:

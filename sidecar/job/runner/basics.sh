@@ -7,7 +7,7 @@
 
 sidecar_stopping= # not empty once somebody asked the job to stop
 sidecar_running=  # not empty once containers may run
-sidecar_trapped=  # not empty once a trap has run, see sidecar_await
+declare -A sidecar_pipes=() # the open ones of sidecar_spawn
 
 # sidecar_report FACT [FIELDS]: one line of JSON, one write. The fields are names and numbers that need no escaping.
 sidecar_report() {
@@ -114,19 +114,29 @@ sidecar_clean() {
     [[ -z ${sidecar_cache-} ]] || rm -f "$sidecar_cache"/*.part."$sidecar_job".*
 }
 
-# sidecar_await PID: wait for a child and return its code, also when traps run meanwhile.
+# sidecar_spawn COMMAND...: run it in the background; its process is sidecar_pid, its code comes out of sidecar_pipe.
+# Not "&" and "wait": a signal that ends a wait at the wrong instant makes bash forget that the child has ended.
+sidecar_spawn() {
+    exec {sidecar_pipe}< <(
+        for sidecar_pipe in "${!sidecar_pipes[@]}"; do exec {sidecar_pipe}<&-; done
+        sidecar_pipes=()
+        "$@" </dev/null >&2
+        echo "$?"
+    )
+    sidecar_pid=$!
+    sidecar_pipes[$sidecar_pipe]=open
+}
+
+# sidecar_await PIPE: return the code of what was spawned (137 if it was killed). A trap runs within a second.
 sidecar_await() {
-    local code again
-    sidecar_trapped=
-    wait "$1"
-    code=$?
-    while [[ -n $sidecar_trapped ]]; do
-        sidecar_trapped=
-        wait "$1"
-        again=$?
-        [[ $again -eq 127 ]] || code=$again # 127: the first wait had already got it
+    local pipe=$1 code='' status=129
+    while [[ $status -gt 128 ]]; do # more than 128: nothing came yet
+        read -r -t 1 code <&"$pipe"
+        status=$?
     done
-    return "$code"
+    unset "sidecar_pipes[$pipe]"
+    exec {pipe}<&-
+    return "${code:-137}"
 }
 
 # sidecar_find PID [GROUP]: leave in sidecar_found all descendants of PID, and the process group GROUP with its own.

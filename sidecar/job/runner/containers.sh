@@ -5,7 +5,7 @@
 
 sidecar_env() { export "APPTAINERENV_$1=$2" "SINGULARITYENV_$1=$2"; }
 
-# sidecar_supervise NAME POLICY: the body of a supervisor; exits with the container's last code.
+# sidecar_supervise NAME POLICY: the body of a supervisor; returns the container's last code.
 sidecar_supervise() {
     local code attempt=0 began delay=$sidecar_backoff_first
     trap sidecar_stop_container TERM
@@ -21,18 +21,18 @@ sidecar_supervise() {
         [[ -z $sidecar_stopping ]] || break
         delay=$((delay * 2 < sidecar_backoff_most ? delay * 2 : sidecar_backoff_most))
     done
-    exit "$code"
+    return "$code"
 }
 
-# Like sleep, but ends when a trap has run.
+# sidecar_pause SECONDS: as long as nobody asks the job to stop.
 sidecar_pause() {
-    sleep "$1" &
-    wait "$!"
+    local left=$1
+    while [[ -z $sidecar_stopping && $((left--)) -gt 0 ]]; do sleep 1; done
 }
 
 # The TERM trap of a supervisor.
 sidecar_stop_container() {
-    sidecar_trapped=yes sidecar_stopping=yes
+    sidecar_stopping=yes
     sidecar_end_child
 }
 
@@ -51,17 +51,22 @@ sidecar_end_child() {
         sidecar_kill_tree "$sidecar_child"
     } &
     sidecar_killer=$!
+    disown "$sidecar_killer"
 }
 sidecar_child='' sidecar_child_pulls='' sidecar_ending='' sidecar_killer=
 
 # TERM goes to the runtime alone, which passes it on to the container's first process, as a kubelet would; sent to
-# the process group, the container would get it twice. With shell text on the line the runtime is a child of a shell.
+# the process group, the container would get it twice. The shell that starts the runtime only notes it.
 sidecar_ask_child() {
-    local pid targets=("$sidecar_child")
-    if [[ $sidecar_line_is_shell == yes ]]; then
+    local targets tries=40
+    while kill -TERM "$sidecar_child" && ((tries-- > 0)); do
         read -ra targets <"/proc/$sidecar_child/task/$sidecar_child/children"
-    fi
-    for pid in "${targets[@]}"; do kill -TERM "$pid"; done
+        if [[ ${#targets[@]} -gt 0 ]]; then
+            kill -TERM "${targets[@]}"
+            return
+        fi
+        sleep 0.05 # the runtime is about to start
+    done
 } 2>/dev/null
 
 # sidecar_run_container NAME ATTEMPT: from the image to the end of one attempt; returns its code.
@@ -81,11 +86,11 @@ sidecar_run_container() {
         return
     fi
     [[ -z $sidecar_stopping ]] || return 143
-    sidecar_launch "$1" "$2" </dev/null >>"$log" 2>&1 &
-    sidecar_child=$!
+    sidecar_spawn sidecar_launch "$1" "$2" "$log"
+    sidecar_child=$sidecar_pid
     sidecar_report container_started "$which"
     [[ -z $sidecar_stopping ]] || sidecar_end_child
-    sidecar_await "$sidecar_child"
+    sidecar_await "$sidecar_pipe"
     code=$?
     sidecar_child=
     sidecar_forget_killer
@@ -101,17 +106,17 @@ sidecar_end_attempt() {
 sidecar_forget_killer() {
     [[ -n $sidecar_killer ]] || return
     sidecar_kill_tree "$sidecar_killer"
-    wait "$sidecar_killer"
     sidecar_killer=
-} 2>/dev/null
+}
 
-# sidecar_launch NAME ATTEMPT: become the container.
+# sidecar_launch NAME ATTEMPT LOG: run the container in the foreground, so that a signal cannot cost us its code.
 sidecar_launch() {
-    trap : TERM # its children get the signal's default back
+    trap 'sidecar_stopping=yes' TERM # its children get the signal's default back
     local verb=run work=$sidecar_private/work/$1.$2 options=()
+    exec 8>>"$3" # see sidecar_execute
     sidecar_home=
     # shellcheck source=/dev/null
-    . "$sidecar_files/containers/$1.sh" || exit 128
+    . "$sidecar_files/containers/$1.sh" || return 128
     # /tmp and the home directory on the node's disk: the runtime's own are 64 MiB of memory.
     mkdir -p "$work" && options+=(--workdir "$work")
     [[ -z $sidecar_home ]] || options+=(--no-home --home "$sidecar_home")
@@ -120,5 +125,6 @@ sidecar_launch() {
     sidecar_call=("${sidecar_mpi[@]}" "$sidecar_program" --quiet "$verb" "${options[@]}" "${sidecar_options[@]}" "${sidecar_binds[@]}"
         "$sidecar_image" "${sidecar_command[@]}" "${sidecar_arguments[@]}")
     umask 022
+    [[ -z $sidecar_stopping ]] || return 143
     sidecar_execute
 }

@@ -38,10 +38,10 @@ sidecar_pull() {
         return 1
     fi
     sidecar_report image_pulling "\"container\":\"$1\",\"attempt\":$2"
-    sidecar_pull_locked "$3" "$3.part.$sidecar_job.$1" </dev/null &
-    sidecar_child=$! sidecar_child_pulls=yes
+    sidecar_spawn sidecar_pull_locked "$3" "$3.part.$sidecar_job.$1"
+    sidecar_child=$sidecar_pid sidecar_child_pulls=yes
     [[ -z $sidecar_stopping ]] || sidecar_end_child
-    sidecar_await "$sidecar_child"
+    sidecar_await "$sidecar_pipe"
     local code=$?
     sidecar_child='' sidecar_child_pulls=
     return "$code"
@@ -49,7 +49,6 @@ sidecar_pull() {
 
 # sidecar_pull_locked FILE PART: the lock only spares a second download; the rename keeps half files out of sight.
 sidecar_pull_locked() {
-    trap - TERM
     exec 9>"$1.lock" && flock 9
     if [[ $sidecar_pull_policy == IfNotPresent ]] && sidecar_have_image "$1"; then return; fi
     rm -f "$2"

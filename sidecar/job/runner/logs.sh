@@ -18,7 +18,8 @@ declare -A sidecar_sizes=()
 sidecar_watch() {
     local line
     trap '' TERM
-    while sleep 1; do
+    while :; do
+        sleep 1
         sidecar_index_logs
         read -r line <"/proc/$BASHPID/stat"
         line=${line##*) }

@@ -32,13 +32,12 @@ sidecar_run_in_mesh() {
         echo 'echo $$ >"$sidecar_private/mesh.pid"; sidecar_run_pod'
     } >"$sidecar_private/mesh-run.sh"
     trap sidecar_stop_mesh TERM
-    "$BASH" "$TMPDIR/mesh.sh" "$BASH" "$sidecar_private/mesh-run.sh" &
-    sidecar_await "$!"
+    sidecar_spawn "$BASH" "$TMPDIR/mesh.sh" "$BASH" "$sidecar_private/mesh-run.sh"
+    sidecar_await "$sidecar_pipe"
     exit
 }
 
 sidecar_stop_mesh() {
-    sidecar_trapped=yes
     [[ -s $sidecar_private/mesh.pid ]] || sidecar_stop_early
     kill -TERM "$(<"$sidecar_private/mesh.pid")"
 }
@@ -53,7 +52,6 @@ sidecar_keep_user_exit() {
 
 # The TERM trap of the job's first shell: the supervisors know what to do.
 sidecar_stop() {
-    sidecar_trapped=yes
     [[ -z $sidecar_stopping ]] || return
     sidecar_stopping=yes
     sidecar_report job_stopping '"signal":"TERM"'
@@ -63,9 +61,9 @@ sidecar_stop() {
 # sidecar_start NAME POLICY
 sidecar_start() {
     [[ -z $sidecar_stopping ]] || exit 143
-    sidecar_supervise "$1" "$2" &
-    sidecar_supervisors+=("$!")
-    [[ -z $sidecar_stopping ]] || kill -TERM "$!"
+    sidecar_spawn sidecar_supervise "$1" "$2"
+    sidecar_supervisors+=("$sidecar_pid")
+    [[ -z $sidecar_stopping ]] || kill -TERM "$sidecar_pid"
 }
 
 # An init container that has succeeded is done, also under Always.
@@ -75,17 +73,20 @@ sidecar_run_init() {
     for name in "${sidecar_init_containers[@]}"; do
         sidecar_supervisors=()
         sidecar_start "$name" "$policy"
-        sidecar_await "${sidecar_supervisors[0]}" || exit
+        sidecar_await "$sidecar_pipe" || exit
     done
     sidecar_supervisors=()
 }
 
 # The job's code is that of the first main container that failed.
 sidecar_run_main() {
-    local name pid code result=0
-    for name in "${sidecar_main_containers[@]}"; do sidecar_start "$name" "$sidecar_restart_policy"; done
-    for pid in "${sidecar_supervisors[@]}"; do
-        sidecar_await "$pid"
+    local name pipe pipes=() code result=0
+    for name in "${sidecar_main_containers[@]}"; do
+        sidecar_start "$name" "$sidecar_restart_policy"
+        pipes+=("$sidecar_pipe")
+    done
+    for pipe in "${pipes[@]}"; do
+        sidecar_await "$pipe"
         code=$?
         [[ $result -ne 0 ]] || result=$code
     done

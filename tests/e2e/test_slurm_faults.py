@@ -1,0 +1,113 @@
+"""Slurm that does not answer, or not yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemon import Daemon
+from tests.e2e.pods import a_pod
+from tests.e2e.programs import Fault
+from tests.e2e.waiting import until
+from tests.virtual_kubelet.kubelet import VirtualKubelet
+
+
+@pytest.mark.parametrize("fault", [Fault.FAIL, Fault.LOSE_ANSWER, Fault.HANG])
+def test_a_pod_created_while_sbatch_has_no_answer_is_accepted_and_run_later(
+    image: Path, tmp_path: Path, fault: Fault
+) -> None:
+    daemon = Daemon(tmp_path, image, SlurmTimeout=1)
+    daemon.start()
+    try:
+        daemon.doors.set(fault, "sbatch")
+        vk = daemon.kubelet()
+        pod = vk.create_pod(a_pod("patient", script="echo at last"))
+        assert vk.phase_of("patient") == "Pending"
+        assert vk.job_id_of("patient") == pod["metadata"]["uid"]
+        vk.poll()
+        assert vk.container("patient")["state"]["waiting"]["reason"] in ("SlurmUnreachable", "Submitted")
+
+        daemon.doors.lift()
+        vk.wait_for("patient", "Succeeded")
+        assert vk.logs("patient") == "at last\n"
+        assert len(daemon.jobs(pod["metadata"]["uid"])) == 1
+    finally:
+        daemon.destroy()
+
+
+def test_while_squeue_fails_the_last_known_state_stays_and_the_node_is_ready(
+    own_vk: VirtualKubelet, own_daemon: Daemon
+) -> None:
+    own_vk.create_pod(a_pod("steady", script="sleep 4; exit 6"))
+    own_vk.wait_for("steady", "Running")
+    own_daemon.doors.set(Fault.FAIL, "squeue", "sacct", "sinfo")
+    calls = len(own_daemon.doors.calls("squeue"))
+    until(lambda: len(own_daemon.doors.calls("squeue")) > calls + 1, "squeue was asked twice more")
+
+    own_vk.poll()
+    assert own_vk.phase_of("steady") == "Running"
+    assert own_vk.ping().status == "ok"
+    own_daemon.doors.lift()
+    own_vk.wait_for("steady", "Failed")
+    assert own_vk.pod("steady")["status"]["reason"] == "Error: 6"
+
+
+def test_the_number_of_calls_does_not_depend_on_the_number_of_pods(own_vk: VirtualKubelet, own_daemon: Daemon) -> None:
+    for number in range(6):
+        own_vk.create_pod(a_pod(f"held-{number}", flags="--hold"))
+    before = {program: len(own_daemon.doors.calls(program)) for program in ("squeue", "sacct")}
+    until(lambda: len(own_daemon.doors.calls("squeue")) >= before["squeue"] + 3, "three ticks")
+    for _ in range(20):
+        own_vk.poll()
+
+    # 120 questions about pods later, at most a tick or two more.
+    assert len(own_daemon.doors.calls("squeue")) <= before["squeue"] + 5
+    assert len(own_daemon.doors.calls("sacct")) == before["sacct"]
+
+
+@contextmanager
+def controller_frozen(daemon: Daemon) -> Iterator[None]:
+    """slurmctld neither answers nor hangs up; without root's help, Slurm's programs do as if."""
+    faults = os.environ.get("SIDECAR_FAULTS")
+    if faults is None:
+        daemon.doors.set(Fault.HANG, "sbatch", "squeue", "scancel", "sinfo")
+        yield
+        daemon.doors.lift()
+        return
+    order(Path(faults), "stop-slurmctld")
+    try:
+        yield
+    finally:
+        order(Path(faults), "cont-slurmctld")
+
+
+def order(faults: Path, word: str) -> None:
+    """Let scripts/lib/fault-server do something, and wait until it is done."""
+    with (faults / "answer").open() as answers:
+        (faults / "request").write_text(f"{word}\n")
+        assert answers.readline() == f"ok {word}\n"
+
+
+def test_pods_live_through_a_controller_that_hangs(image: Path, tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, image, SlurmTimeout=2)
+    daemon.start()
+    try:
+        vk = daemon.kubelet()
+        vk.create_pod(a_pod("before", script="sleep 2; exit 4"))
+        vk.wait_for("before", "Running")
+        with controller_frozen(daemon):
+            during = vk.create_pod(a_pod("during", script="echo during"))
+            assert vk.phase_of("during") == "Pending"
+            vk.poll()
+            assert vk.ping().status == "ok"
+            assert vk.errors == []
+        vk.wait_for("during", "Succeeded")
+        vk.wait_for("before", "Failed")
+        assert vk.container("before")["state"]["terminated"]["exitCode"] == 4
+        assert daemon.history(during["metadata"]["uid"]).count("job_started") == 1
+    finally:
+        daemon.destroy()

@@ -1,0 +1,13 @@
+"""A job that reaches its time limit. Slurm counts in minutes, so the pod is created when the tests begin."""
+
+from __future__ import annotations
+
+from tests.virtual_kubelet.kubelet import VirtualKubelet
+
+
+def test_a_job_that_reaches_its_time_limit_fails_the_pod(vk: VirtualKubelet, timed: str) -> None:
+    vk.wait_for(timed, "Failed", timeout=150)
+
+    ended = vk.container(timed)["state"]["terminated"]
+    assert ended["exitCode"] == 143
+    assert "time limit" in ended["message"]
