@@ -5,11 +5,12 @@ Source: https://github.com/virtual-kubelet/virtual-kubelet/blob/master/internal/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sidecar.cli import shapes
 from sidecar.cli.downward import Downward
 from sidecar.cli.objects import CONFIG_MAP, SECRET, Objects
+from sidecar.domain.expand import expand
 from sidecar.errors import MalformedRequest, UnsupportedPod
 
 
@@ -22,7 +23,7 @@ def resolved(container: shapes.Container, objects: Objects, downward: Downward) 
     for source in container.env_from or []:
         values |= _from_source(source, objects, f"container {container.name}: envFrom")
     for var in container.env or []:
-        value = _value(var, container.name, objects, downward)
+        value = _value(var, container.name, objects, downward, values)
         if value is not None:
             values.pop(var.name, None)  # moves it behind those it may refer to
             values[var.name] = value
@@ -38,11 +39,13 @@ def _from_source(source: shapes.EnvFrom, objects: Objects, where: str) -> dict[s
     return {source.prefix + key: _literal(value, f"{where}: {key}") for key, value in content.items()}
 
 
-def _value(var: shapes.EnvVar, container: str, objects: Objects, downward: Downward) -> str | None:
+def _value(
+    var: shapes.EnvVar, container: str, objects: Objects, downward: Downward, before: Mapping[str, str]
+) -> str | None:
     """``None``: an optional reference that leads nowhere, so the variable is not set."""
     where = f"container {container}: env {var.name}"
     if var.value_from is None:
-        return var.value or ""
+        return expand(var.value or "", before)
     if var.value:
         raise MalformedRequest(f"{where}: has both value and valueFrom; keep one of them")
     return next(_answers(var.value_from, container, where, objects, downward))
@@ -56,7 +59,7 @@ def _answers(
             value = objects.value(kind, reference, where)
             yield None if value is None else _literal(value, where)
     if source.field_ref:
-        yield _escaped(downward.field(source.field_ref.field_path, where))
+        yield downward.field(source.field_ref.field_path, where)
     if source.resource_field_ref:
         yield downward.resource(source.resource_field_ref, container, where)
     raise UnsupportedPod(f"{where}: valueFrom needs configMapKeyRef, secretKeyRef, fieldRef or resourceFieldRef")
@@ -64,11 +67,7 @@ def _answers(
 
 def _literal(value: bytes, where: str) -> str:
     try:
-        return _escaped(value.decode())
+        return value.decode()
     except UnicodeDecodeError:
         raise UnsupportedPod(f"{where}: the value is not UTF-8 text; mount it as a file instead") from None
 
-
-def _escaped(text: str) -> str:
-    """``$(NAME)`` is replaced in plain values only, never in what a reference leads to: ``$$`` stands for ``$``."""
-    return text.replace("$", "$$")

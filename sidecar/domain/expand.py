@@ -1,4 +1,4 @@
-"""``$(VAR)`` in environment values, commands and arguments, as the kubelet expands it.
+"""``$(VAR)`` in commands and arguments (and, for manifests, in environment values), as the kubelet expands it.
 
 Source: https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/ and
 https://github.com/kubernetes/kubernetes/blob/master/third_party/forked/golang/expansion/expand.go
@@ -7,7 +7,7 @@ https://github.com/kubernetes/kubernetes/blob/master/third_party/forked/golang/e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 _REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
 
@@ -21,11 +21,3 @@ def expand(text: str, values: Mapping[str, str]) -> str:
         return values.get(match.group(1), match.group())
 
     return _REFERENCE.sub(replacement, text)
-
-
-def environment(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Expand an environment in order: a value sees those above it; of two with one name the later wins."""
-    values: dict[str, str] = {}
-    for name, text in pairs:
-        values[name] = expand(text, values)
-    return values

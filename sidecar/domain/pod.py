@@ -71,7 +71,7 @@ class Container:
     args: tuple[str, ...] = field(default=(), repr=False)
     """Replaces the image's CMD. ``$(VAR)`` is already expanded."""
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """Name and value, in order, ``$(VAR)`` already expanded."""
+    """Name and value, in order."""
     working_dir: str = ""
     mounts: tuple[Mount, ...] = ()
     requests: Resources = Resources()

@@ -18,7 +18,7 @@ from pathlib import Path
 from sidecar.errors import LogUnavailable
 from sidecar.job.logtimes import PIECE_BYTES, LogTimes, Stamper, open_regular
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 1024 * 1024
 """Small beside the program itself, and large enough that handing over a block costs less than reading it."""
 
 

@@ -7,9 +7,6 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from sidecar.errors import StoreError
@@ -21,12 +18,10 @@ def upgrade(path: Path, *, now: datetime) -> Path | None:
     :return: where the backup of the former state is; ``None`` where nothing had to be done or the file is new
     :raises StoreError: the database is newer than the program, or damaged
     """
-    scripts = ScriptDirectory(str(_folder()))
     present = _revision(path)
-    if present == scripts.get_current_head():
+    if present == newest_schema():
         return None
-    known = {script.revision for script in scripts.walk_revisions()}
-    if present is not None and present not in known:
+    if present is not None and present not in _schemas():
         raise StoreError(
             f"the database {path} was written by a newer slurm-sidecar (schema {present}); "
             "install that version again, or put back a backup of the time before"
@@ -38,7 +33,15 @@ def upgrade(path: Path, *, now: datetime) -> Path | None:
 
 def newest_schema() -> str:
     """The schema that this program writes."""
-    return ScriptDirectory(str(_folder())).get_current_head() or ""
+    return max(_schemas())
+
+
+def _schemas() -> set[str]:
+    """All schemas, by the numbers that the migrations' file names begin with.
+
+    Alembic itself is loaded only to migrate: that takes a quarter of a second and 10 MB of memory for good.
+    """
+    return {file.name.partition("_")[0] for file in (_folder() / "versions").glob("[0-9]*_*.py")}
 
 
 def _folder() -> Path:
@@ -103,6 +106,9 @@ def backup(path: Path, target: Path) -> Path:
 
 
 def _apply(path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_folder()))
     engine = create_engine(f"sqlite:///{path}")

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from sidecar.domain.projection import PodState
 from sidecar.errors import StoreError
-from sidecar.store import migrate
 from sidecar.store.journal import decode_state
 from sidecar.store.tables import PodRow
 
@@ -55,6 +54,8 @@ def examine(path: Path) -> Examination:
 
     :raises StoreError: there is no database, or it cannot be read
     """
+    from sidecar.store import migrate  # alembic is heavy, and a mere look at pods does without it
+
     try:
         with closing(_connect(path)) as connection:
             problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]

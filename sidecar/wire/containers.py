@@ -9,7 +9,7 @@ import msgspec
 
 from sidecar.domain import pod as domain
 from sidecar.domain import quantity
-from sidecar.domain.expand import environment, expand
+from sidecar.domain.expand import expand
 from sidecar.domain.images import default_pull_policy
 from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import kubernetes as kube
@@ -34,7 +34,8 @@ def read_container(
     :param identity: what ``valueFrom.fieldRef`` may refer to, by field path
     :raises UnsupportedPod: a field of the container cannot be honoured
     """
-    values = environment([(var.name, _value(var, container.name, identity)) for var in container.env or []])
+    # As they are: the virtual kubelet has expanded what was to be expanded, and a secret may well contain "$$".
+    values = {var.name: _value(var, container.name, identity) for var in container.env or []}
     return domain.Container(
         name=container.name,
         role=role,

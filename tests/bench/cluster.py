@@ -18,8 +18,7 @@ def submit(script: Path) -> None:
         ["sbatch", "--parsable", str(script)],
         env=environment_of_jobs(),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         check=True,
     )
 

@@ -56,7 +56,7 @@ def new_pod(image: str, command: list[str], *, flags: str) -> Json:
 
 
 def _managed_fields() -> list[Json]:
-    fields = {f"f:{name}": {} for name in ("args", "command", "image", "imagePullPolicy", "name", "resources")}
+    fields: Json = {f"f:{name}": {} for name in ("args", "command", "image", "imagePullPolicy", "name", "resources")}
     spec = {"f:containers": {f'k:{{"name":"{CONTAINER}"}}': fields}, "f:restartPolicy": {}, "f:tolerations": {}}
     return [{"manager": "kubectl", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:spec": spec}}]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.domain.expand import environment, expand
+from sidecar.domain.expand import expand
 
 TEXTS = st.text("$()AB x\n", max_size=20)
 
@@ -54,15 +54,5 @@ def test_every_text_is_expanded_as_by_the_kubelet(text: str, values: dict[str, s
     assert expand(text, values) == kubelets(text, values)
 
 
-def test_a_variable_sees_those_above_it_only() -> None:
-    pairs = [("A", "$(B)"), ("B", "2"), ("C", "$(A)$(B)")]
-
-    assert environment(pairs) == {"A": "$(B)", "B": "2", "C": "$(B)2"}
-
-
 def test_what_was_put_in_is_not_expanded_again() -> None:
-    assert environment([("A", "$$(B)"), ("B", "2"), ("C", "$(A)")])["C"] == "$(B)"
-
-
-def test_of_two_with_one_name_the_later_wins_and_sees_the_earlier() -> None:
-    assert environment([("PATH", "/bin"), ("PATH", "/opt:$(PATH)")]) == {"PATH": "/opt:/bin"}
+    assert expand("$(A)", {"A": "$(B)", "B": "2"}) == "$(B)"

@@ -326,3 +326,9 @@ def test_no_shape_of_a_pod_ends_in_anything_but_a_sentence(value: Any) -> None:
 def test_no_file_ends_in_anything_but_documents_or_a_sentence(tmp_path: Path, text: str) -> None:
     with suppress(MalformedRequest):
         assert all(isinstance(document["kind"], str) for document in read(tmp_path, text))
+
+
+def test_a_variable_sees_those_above_it_only() -> None:
+    env = [{"name": "A", "value": "$(B)"}, {"name": "B", "value": "2"}, {"name": "C", "value": "$(A)$(B)$$(B)"}]
+
+    assert env_of(a_pod(a_container(env=env))) == {"A": "$(B)", "B": "2", "C": "$(B)2$(B)"}

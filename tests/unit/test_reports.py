@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,32 +10,19 @@ from sidecar.domain import events as ev
 from sidecar.job.paths import PodDirectory
 from sidecar.reconciler.reports import NewFacts, Reports
 from tests.factories import RUNNING, a_state, at
+from tests.reporting import ReportingJob
 
 POD = a_state(*RUNNING)
 
 
-class Job:
-    """Writes a report as the runner does."""
-
-    def __init__(self, directory: PodDirectory) -> None:
-        self.directory = directory
-        directory.root.mkdir()
-        directory.logs.mkdir()
-        self.seconds = 10
-
-    def says(self, fact: str, *, end: str = "\n", **fields: Any) -> None:
-        self.seconds += 1
-        line = json.dumps({"at": at(self.seconds).isoformat(), "fact": fact, **fields})
-        with self.directory.report.open("a") as file:
-            file.write(line + end)
-
-
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return Job(PodDirectory.of(tmp_path, namespace=POD.namespace, uid=POD.uid))
+def job(tmp_path: Path) -> ReportingJob:
+    directory = PodDirectory.of(tmp_path, namespace=POD.namespace, uid=POD.uid)
+    directory.logs.mkdir(parents=True)
+    return ReportingJob(directory)
 
 
-def reports_of(job: Job) -> Reports:
+def reports_of(job: ReportingJob) -> Reports:
     return Reports(lambda pod: job.directory, shared_fs=True)
 
 
@@ -45,11 +30,11 @@ def kinds(facts: NewFacts) -> list[str]:
     return [event.kind for event, _ in facts.all]
 
 
-def test_a_job_without_a_report_has_said_nothing(job: Job) -> None:
+def test_a_job_without_a_report_has_said_nothing(job: ReportingJob) -> None:
     assert reports_of(job).read(POD) == NewFacts()
 
 
-def test_facts_become_events_at_the_nodes_times(job: Job) -> None:
+def test_facts_become_events_at_the_nodes_times(job: ReportingJob) -> None:
     job.says("job_started", job="7", node="node1")
     job.says("image_pulling", container="main", attempt=0)
     job.says("container_started", container="main", attempt=0)
@@ -64,7 +49,7 @@ def test_facts_become_events_at_the_nodes_times(job: Job) -> None:
     )
 
 
-def test_an_image_that_could_not_be_had_comes_with_the_runtimes_words(job: Job) -> None:
+def test_an_image_that_could_not_be_had_comes_with_the_runtimes_words(job: ReportingJob) -> None:
     job.directory.pull_log("main").write_text("INFO: trying\nFATAL: manifest unknown\n")
     job.says("image_failed", container="main", attempt=0)
 
@@ -73,7 +58,7 @@ def test_an_image_that_could_not_be_had_comes_with_the_runtimes_words(job: Job) 
     assert event == ev.ImagePullFailed(container="main", attempt=0, message="FATAL: manifest unknown")
 
 
-def test_what_was_taken_in_is_not_read_again(job: Job) -> None:
+def test_what_was_taken_in_is_not_read_again(job: ReportingJob) -> None:
     reports = reports_of(job)
     job.says("container_started", container="main", attempt=0)
     reports.taken_in(POD.uid, reports.read(POD))
@@ -82,7 +67,7 @@ def test_what_was_taken_in_is_not_read_again(job: Job) -> None:
     assert kinds(reports.read(POD)) == ["container_terminated"]
 
 
-def test_what_was_read_but_could_not_be_stored_is_read_again(job: Job) -> None:
+def test_what_was_read_but_could_not_be_stored_is_read_again(job: ReportingJob) -> None:
     reports = reports_of(job)
     job.says("container_started", container="main", attempt=0)
     reports.read(POD)
@@ -90,7 +75,7 @@ def test_what_was_read_but_could_not_be_stored_is_read_again(job: Job) -> None:
     assert kinds(reports.read(POD)) == ["container_started"]
 
 
-def test_an_unfinished_line_waits_for_its_end(job: Job) -> None:
+def test_an_unfinished_line_waits_for_its_end(job: ReportingJob) -> None:
     reports = reports_of(job)
     job.says("container_started", container="main", attempt=0, end="")
     unfinished = reports.read(POD)
@@ -102,7 +87,7 @@ def test_an_unfinished_line_waits_for_its_end(job: Job) -> None:
     assert kinds(reports.read(POD)) == ["container_started"]
 
 
-def test_facts_after_the_order_to_stop_stay_pending_until_the_end(job: Job) -> None:
+def test_facts_after_the_order_to_stop_stay_pending_until_the_end(job: ReportingJob) -> None:
     reports = reports_of(job)
     job.says("container_started", container="main", attempt=0)
     job.says("job_stopping", signal="TERM")
@@ -118,14 +103,14 @@ def test_facts_after_the_order_to_stop_stay_pending_until_the_end(job: Job) -> N
     assert second.finished_code == 143
 
 
-def test_lines_that_are_no_facts_are_passed_over(job: Job) -> None:
+def test_lines_that_are_no_facts_are_passed_over(job: ReportingJob) -> None:
     job.directory.report.write_text("hello\n{}\n[1]\n" + '{"fact": "container_started"}\n')
     job.says("container_started", container="main", attempt=0)
 
     assert kinds(reports_of(job).read(POD)) == ["container_started"]
 
 
-def test_a_forgotten_pod_is_read_from_the_beginning(job: Job) -> None:
+def test_a_forgotten_pod_is_read_from_the_beginning(job: ReportingJob) -> None:
     reports = reports_of(job)
     job.says("container_started", container="main", attempt=0)
     reports.taken_in(POD.uid, reports.read(POD))
@@ -135,7 +120,7 @@ def test_a_forgotten_pod_is_read_from_the_beginning(job: Job) -> None:
     assert kinds(reports.read(POD)) == ["container_started"]
 
 
-def test_where_nodes_do_not_see_the_folder_no_report_is_expected(job: Job) -> None:
+def test_where_nodes_do_not_see_the_folder_no_report_is_expected(job: ReportingJob) -> None:
     reports = Reports(lambda pod: job.directory, shared_fs=False)
     facts = reports.read(POD)
     reports.taken_in(POD.uid, facts)
