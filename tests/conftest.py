@@ -12,9 +12,10 @@ from hypothesis import settings
 from sidecar.store import engine, migrate
 from tests.factories import NOON
 
-# No test judges by the clock: machines that run tests are busy. A thorough search: HYPOTHESIS_PROFILE=thorough.
-settings.register_profile("default", deadline=None)
-settings.register_profile("thorough", deadline=None, max_examples=2000)
+# No test judges by the clock: machines that run tests are busy. No database of examples: the checkout may belong to
+# another user. A thorough search: HYPOTHESIS_PROFILE=thorough.
+settings.register_profile("default", deadline=None, database=None)
+settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sidecar.job.paths import PodDirectory
-from tests.factories import at
+from tests.factories import NOON
 
 
 class ReportingJob:
     """The files of a job that runs, written by a test; each fact is a second later than the one before."""
 
-    def __init__(self, directory: PodDirectory, *, now: datetime = at(10)) -> None:
+    def __init__(self, directory: PodDirectory, *, now: datetime = NOON + timedelta(seconds=10)) -> None:
         self.directory = directory
         self._now = now
 

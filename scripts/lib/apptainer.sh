@@ -3,13 +3,14 @@
 # Apptainer: use the one that is there, else the distribution's, else Debian's newer build. Sourced, never run.
 
 APPTAINER_LIBRARIES=/opt/apptainer-libraries
+APPTAINER_HELP=https://apptainer.org/docs/admin/main/installation.html
 
 runtime() { command -v apptainer || command -v singularity; }
 
 ensure_runtime() { runtime >/dev/null || install_runtime; }
 
 install_runtime() {
-    is_root || die "neither apptainer nor singularity is on PATH; see https://apptainer.org/docs/admin/main/installation.html"
+    is_root || die "neither apptainer nor singularity is on PATH; see $APPTAINER_HELP"
     ensure_commands mksquashfs=squashfs-tools squashfuse=squashfuse fusermount3=fuse3 fuse2fs=fuse2fs \
         fuse-overlayfs=fuse-overlayfs gocryptfs=gocryptfs patchelf=patchelf newuidmap=uidmap \
         update-ca-certificates=ca-certificates
@@ -51,15 +52,17 @@ install_from_newer_debian() {
 
 # private_apt FOLDER SUITE PACKAGE...: download packages of another suite; the machine's own apt never hears of it.
 private_apt() {
-    local work=$1 suite=$2 apt=$1/apt-$2
+    local work=$1 suite=$2 apt=$1/apt-$2 mirror
     shift 2
     mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
-    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$(debian_mirror)" "$suite" >"$apt/sources"
+    mirror=$(debian_mirror)
+    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" >"$apt/sources"
     local options=(-o "Dir::State=$apt/state" -o "Dir::Cache=$apt/cache" -o Dir::State::status=/dev/null
         -o "Dir::Etc::sourcelist=$apt/sources" -o Dir::Etc::sourceparts=/dev/null
         -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root -o Acquire::Languages=none
         -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false)
-    quietly apt-get "${options[@]}" update
+    quietly apt-get "${options[@]}" update ||
+        die "$mirror, where this machine's packages come from, has no suite $suite; install Apptainer another way: $APPTAINER_HELP"
     (cd "$work" && quietly apt-get "${options[@]}" download "$@")
 }
 
@@ -71,7 +74,7 @@ debian_mirror() {
     # shellcheck disable=SC2016 # apt's own variables
     apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' |
         awk -v codename="$codename" '$1 == codename { print $2; found = 1; exit } END { exit !found }' ||
-        die "this is not Debian, and the distribution has no Apptainer; see https://apptainer.org/docs/admin/main/installation.html"
+        die "this is not Debian, and the distribution has no Apptainer; see $APPTAINER_HELP"
 }
 
 put_libraries() {

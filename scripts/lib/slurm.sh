@@ -34,7 +34,7 @@ slurm_is_ours() { [[ $(readlink -f "$SYSTEM_CONF" 2>/dev/null) == "$(readlink -f
 site_has_slurm() { ! slurm_is_ours && { [[ -e $SYSTEM_CONF ]] || slurm_answers; }; }
 
 ensure_slurm() {
-    if slurm_answers && ! slurm_is_ours; then
+    if slurm_answers && { ! is_root || ! slurm_is_ours; }; then
         step "Using the Slurm that already answers here"
         return
     fi

@@ -70,4 +70,3 @@ def _literal(value: bytes, where: str) -> str:
         return value.decode()
     except UnicodeDecodeError:
         raise UnsupportedPod(f"{where}: the value is not UTF-8 text; mount it as a file instead") from None
-

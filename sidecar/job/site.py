@@ -13,7 +13,11 @@ class JobSite:
     data_root: Path
     """``DataRootFolder``: pods' directories and, in ``.images``, images that were fetched."""
     shared_fs: bool = True
-    """Compute nodes see ``data_root``; otherwise a pod's files travel inside its script."""
+    """Compute nodes see ``data_root``; otherwise a pod's files travel inside its script.
+
+    A node that does not see the pod's directory keeps claim, report and logs in a directory of its own, and they go
+    with the job: then Slurm alone tells how the pod ended, and there are no logs to show.
+    """
     bash_path: str = "/bin/bash"
     command_prefix: str = ""
     """The admin's shell text, run before the user's."""

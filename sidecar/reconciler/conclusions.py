@@ -25,6 +25,8 @@ def conclude(state: PodState, look: Look, facts: NewFacts) -> list[Observation]:
     """What a pod's history lacks, given all that is known at this moment."""
     if state.phase.is_final:
         return _usage(state, look)
+    if not state.is_settled:
+        return []  # its submission is not over: there is no job to be missed
     job = look.queue.get(state.uid)
     if job is not None and not job.state.is_terminal:
         seen = queue_evidence(job, look.at)

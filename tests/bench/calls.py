@@ -23,11 +23,13 @@ def measure(folder: Path, image: Path) -> Iterator[Figure]:
     """Count the calls of programs that stand in front of the real ones, with ever more pods waiting in the queue."""
     wrappers = cluster.counting(folder, list(PROGRAMS.values()))
     daemon = Daemon(folder, image, **{key: wrappers[name] for key, name in PROGRAMS.items()})
-    with cluster.job_name() as name, daemon.running() as connection:
+    with cluster.job_name() as name, daemon.running():
         yield from _window(folder, "no pod", limit=0)
         alive = 0
         for wanted in ALIVE:
-            _create(connection, image, name, wanted - alive)
+            # A new connection each time: the daemon closes those that are idle.
+            with daemon.connection() as connection:
+                _create(connection, image, name, wanted - alive)
             alive = wanted
             yield from _window(folder, f"{alive} pods alive", limit=MOST_PER_MINUTE)
         cluster.cancel(name)

@@ -56,9 +56,12 @@ def timed(vk: VirtualKubelet) -> str:
 
 
 @pytest.fixture
-def own_daemon(image: Path, tmp_path: Path) -> Iterator[Daemon]:
-    """A daemon that the test may kill, with Slurm programs that it may break."""
-    own = Daemon(tmp_path, image)
+def own_daemon(image: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Daemon]:
+    """A daemon that the test may kill, with Slurm programs that it may break.
+
+    Settings come by ``pytest.mark.parametrize("own_daemon", [{"SlurmTimeout": 1}], indirect=True)``.
+    """
+    own = Daemon(tmp_path, image, **getattr(request, "param", {}))
     own.start()
     yield own
     own.destroy()

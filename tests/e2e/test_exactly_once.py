@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -30,7 +31,8 @@ def test_the_same_pod_twice_is_one_job_with_one_answer(vk: VirtualKubelet, daemo
 
 def test_the_same_pod_eight_times_at_once_is_one_job_with_one_answer(vk: VirtualKubelet, daemon: Daemon) -> None:
     pod = vk.create_pod(a_pod("template", flags="--partition=nowhere"))
-    request = vk.create_request(pod | {"metadata": pod["metadata"] | {"uid": "a1" * 16, "annotations": {}}})
+    uid = str(uuid.uuid4())
+    request = vk.create_request(pod | {"metadata": pod["metadata"] | {"uid": uid, "annotations": {}}})
     barrier = threading.Barrier(8)
 
     def create(_: int) -> str:
@@ -40,8 +42,8 @@ def test_the_same_pod_eight_times_at_once_is_one_job_with_one_answer(vk: Virtual
     with ThreadPoolExecutor(8) as pool:
         job_ids = set(pool.map(create, range(8)))
 
-    assert list(daemon.jobs("a1" * 16)) == list(job_ids)
-    assert daemon.history("a1" * 16).count("submission_started") == 1
+    assert list(daemon.jobs(uid)) == list(job_ids)
+    assert daemon.history(uid).count("submission_started") == 1
 
 
 def test_a_killed_daemon_goes_on_with_waiting_and_running_pods(own_vk: VirtualKubelet, own_daemon: Daemon) -> None:

@@ -17,26 +17,21 @@ from tests.virtual_kubelet.kubelet import VirtualKubelet
 
 
 @pytest.mark.parametrize("fault", [Fault.FAIL, Fault.LOSE_ANSWER, Fault.HANG])
+@pytest.mark.parametrize("own_daemon", [{"SlurmTimeout": 1}], indirect=True)
 def test_a_pod_created_while_sbatch_has_no_answer_is_accepted_and_run_later(
-    image: Path, tmp_path: Path, fault: Fault
+    own_daemon: Daemon, own_vk: VirtualKubelet, fault: Fault
 ) -> None:
-    daemon = Daemon(tmp_path, image, SlurmTimeout=1)
-    daemon.start()
-    try:
-        daemon.doors.set(fault, "sbatch")
-        vk = daemon.kubelet()
-        pod = vk.create_pod(a_pod("patient", script="echo at last"))
-        assert vk.phase_of("patient") == "Pending"
-        assert vk.job_id_of("patient") == pod["metadata"]["uid"]
-        vk.poll()
-        assert vk.container("patient")["state"]["waiting"]["reason"] in ("SlurmUnreachable", "Submitted")
+    own_daemon.doors.set(fault, "sbatch")
+    pod = own_vk.create_pod(a_pod("patient", script="echo at last"))
+    assert own_vk.phase_of("patient") == "Pending"
+    assert own_vk.job_id_of("patient") == pod["metadata"]["uid"]
+    own_vk.poll()
+    assert own_vk.container("patient")["state"]["waiting"]["reason"] in ("SlurmUnreachable", "Submitted")
 
-        daemon.doors.lift()
-        vk.wait_for("patient", "Succeeded")
-        assert vk.logs("patient") == "at last\n"
-        assert len(daemon.jobs(pod["metadata"]["uid"])) == 1
-    finally:
-        daemon.destroy()
+    own_daemon.doors.lift()
+    own_vk.wait_for("patient", "Succeeded")
+    assert own_vk.logs("patient") == "at last\n"
+    assert len(own_daemon.jobs(pod["metadata"]["uid"])) == 1
 
 
 def test_while_squeue_fails_the_last_known_state_stays_and_the_node_is_ready(
@@ -92,22 +87,31 @@ def order(faults: Path, word: str) -> None:
         assert answers.readline() == f"ok {word}\n"
 
 
-def test_pods_live_through_a_controller_that_hangs(image: Path, tmp_path: Path) -> None:
-    daemon = Daemon(tmp_path, image, SlurmTimeout=2)
-    daemon.start()
-    try:
-        vk = daemon.kubelet()
-        vk.create_pod(a_pod("before", script="sleep 2; exit 4"))
-        vk.wait_for("before", "Running")
-        with controller_frozen(daemon):
-            during = vk.create_pod(a_pod("during", script="echo during"))
-            assert vk.phase_of("during") == "Pending"
-            vk.poll()
-            assert vk.ping().status == "ok"
-            assert vk.errors == []
-        vk.wait_for("during", "Succeeded")
-        vk.wait_for("before", "Failed")
-        assert vk.container("before")["state"]["terminated"]["exitCode"] == 4
-        assert daemon.history(during["metadata"]["uid"]).count("job_started") == 1
-    finally:
-        daemon.destroy()
+@pytest.mark.parametrize("own_daemon", [{"SlurmTimeout": 2}], indirect=True)
+def test_pods_live_through_a_controller_that_hangs(own_daemon: Daemon, own_vk: VirtualKubelet) -> None:
+    own_vk.create_pod(a_pod("before", script="sleep 2; exit 4"))
+    own_vk.wait_for("before", "Running")
+    with controller_frozen(own_daemon):
+        during = own_vk.create_pod(a_pod("during", script="echo during"))
+        assert own_vk.phase_of("during") == "Pending"
+        own_vk.poll()
+        assert own_vk.ping().status == "ok"
+        assert own_vk.errors == []
+    own_vk.wait_for("during", "Succeeded")
+    own_vk.wait_for("before", "Failed")
+    assert own_vk.container("before")["state"]["terminated"]["exitCode"] == 4
+    assert own_daemon.history(during["metadata"]["uid"]).count("job_started") == 1
+
+
+@pytest.mark.parametrize("own_daemon", [{"SlurmTimeout": 1}], indirect=True)
+def test_one_submission_that_hangs_holds_up_no_other_pod(own_daemon: Daemon, own_vk: VirtualKubelet) -> None:
+    other = own_vk.create_pod(a_pod("other", script="sleep 2; exit 8"))
+    own_daemon.doors.set(Fault.HANG, "sbatch")
+    stuck = own_vk.create_pod(a_pod("stuck"))
+    own_vk.wait_for("other", "Failed")
+
+    until(lambda: "job_failed" in own_daemon.history(other["metadata"]["uid"]), "the other job's end is recorded")
+    assert own_vk.phase_of("stuck") == "Pending"
+    own_daemon.doors.lift()
+    own_vk.wait_for("stuck", "Succeeded")
+    assert len(own_daemon.jobs(stuck["metadata"]["uid"])) == 1

@@ -74,6 +74,19 @@ def test_environment_from_config_maps_secrets_and_the_pod_itself_arrives(vk: Vir
     assert vk.logs("refs") == "refs likes green open sesame green 127.0.0.1\n"
 
 
+def test_a_secret_that_looks_like_a_reference_is_not_replaced(vk: VirtualKubelet) -> None:
+    password = "pa$$word $(OTHER) $$(OTHER)"
+    env = [
+        {"name": "OTHER", "value": "other"},
+        {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "dollars", "key": "word"}}},
+    ]
+    container = a_container(script='printf %s "$PASSWORD"', env=env)
+    vk.create_pod(a_secret("dollars", word=password), a_pod("dollars", container))
+    vk.wait_for("dollars", "Succeeded")
+
+    assert vk.logs("dollars") == password
+
+
 def test_a_secret_is_in_no_log_of_the_daemon_and_not_in_its_history(vk: VirtualKubelet, daemon: Daemon) -> None:
     env = [{"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "hidden", "key": "word"}}}]
     container = a_container(script="true", env=env, **mounts(vault="/vault"))

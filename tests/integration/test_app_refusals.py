@@ -19,8 +19,15 @@ SECRET = "hunter2-do-not-tell"
 ENCODED = base64.b64encode(SECRET.encode()).decode()
 
 
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One for all tests that it refuses something: none of them leaves anything behind."""
+    with running(tmp_path_factory.mktemp("refusals")) as app:
+        yield app
+
+
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
+def fresh(tmp_path: Path) -> Iterator[App]:
     with running(tmp_path) as app:
         yield app
 
@@ -150,15 +157,15 @@ def a_secret_request(**container: Any) -> Json:
     )
 
 
-def test_secrets_are_in_the_pods_own_files_and_nowhere_else(app: App) -> None:
-    assert app.create(a_secret_request()).status_code == 200
-    app.status(a_secret_request()["pod"])
-    app.daemon.reconciler.reconcile_once()
+def test_secrets_are_in_the_pods_own_files_and_nowhere_else(fresh: App) -> None:
+    assert fresh.create(a_secret_request()).status_code == 200
+    fresh.status(a_secret_request()["pod"])
+    fresh.daemon.reconciler.reconcile_once()
 
-    holders = [p for p in app.job().directory.root.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
+    holders = [p for p in fresh.job().directory.root.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
     assert holders
-    assert stat.S_IMODE(app.job().directory.root.stat().st_mode) == 0o700
-    for told in (app.noted("told"), repr(app.log), app.everything_stored().decode(errors="replace")):
+    assert stat.S_IMODE(fresh.job().directory.root.stat().st_mode) == 0o700
+    for told in (fresh.noted("told"), repr(fresh.log), fresh.everything_stored().decode(errors="replace")):
         assert SECRET not in told
         assert ENCODED not in told
 

@@ -85,7 +85,7 @@ def test_a_read_only_file_is_told() -> None:
         with ordinary_user(Path(name)):
             migrate.upgrade(path, now=NOON)
             path.chmod(0o400)
-            with pytest.raises(StoreError, match="cannot be written .*readonly database"):
+            with pytest.raises(StoreError, match=r"cannot be written .*readonly database"):
                 Database(path, journal_mode="delete").check()
             Path(name).chmod(0o700)
 
@@ -121,7 +121,7 @@ def test_damage_that_shows_while_serving_is_told(database: Database) -> None:
     content = database.path.read_bytes()
     database.path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
 
-    with pytest.raises(StoreError, match="is damaged .*put back a copy"), database.read() as session:
+    with pytest.raises(StoreError, match=r"is damaged .*put back a copy"), database.read() as session:
         list(journal.replayed(session))
 
 
@@ -151,7 +151,7 @@ def test_something_else_in_the_files_place_is_told(tmp_path: Path, kind: str) ->
     else:
         path.mkdir()
 
-    with pytest.raises(StoreError, match="cannot be opened: .*; see DatabasePath$"):
+    with pytest.raises(StoreError, match=r"cannot be opened: .*; see DatabasePath$"):
         engine.prepare_folder(path)
 
 

@@ -120,17 +120,13 @@ def test_every_value_of_an_environment_is_read_as_it_was_sent() -> None:
 
 
 def test_every_file_of_a_volume_is_read_with_its_mode() -> None:
-    files = {v.name: {f.path: f.content for f in v.files} for v in read_pod("create-volumes").volumes if is_files(v)}
+    volumes = {v.name: v.files for v in read_pod("create-volumes").volumes if isinstance(v, FilesVolume)}
+    files = {name: {file.path: file.content for file in content} for name, content in volumes.items()}
 
     assert files["run"] == {"p.ini": b"[run]\nsteps = 100\nseed=7\n", "mask": bytes([0, 1, 2, 3, 255])}
     assert files["login"] == {"pw": b'corre\'ct "horse" $battery\n'}
     assert files["bundle"] == {"deep/notes": "weiß & blau\n".encode(), "name": b"mounts-all"}
-    (run,) = [v for v in read_pod("create-volumes").volumes if v.name == "run" and isinstance(v, FilesVolume)]
-    assert [file.mode for file in run.files if file.path == "p.ini"] == [0o400]
-
-
-def is_files(volume: object) -> bool:
-    return isinstance(volume, FilesVolume)
+    assert [file.mode for file in volumes["run"] if file.path == "p.ini"] == [0o400]
 
 
 def test_the_command_line_makes_of_a_manifest_what_interlink_makes_of_it() -> None:

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.domain.flags import EXCLUSIVE_GROUPS, OPTIONAL_VALUE, REFUSED, SHORT, WITHOUT_VALUE, Flag
-from sidecar.domain.flags import merge, parse, value_of
+from sidecar.domain.flags import (
+    EXCLUSIVE_GROUPS,
+    OPTIONAL_VALUE,
+    REFUSED,
+    SHORT,
+    WITHOUT_VALUE,
+    Flag,
+    merge,
+    parse,
+    value_of,
+)
 from sidecar.errors import UnsupportedPod
 
 VALUES = st.text("abcXYZ0189:,.[]%/_=", min_size=1, max_size=12).filter(lambda v: not v.startswith("="))

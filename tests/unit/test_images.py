@@ -43,7 +43,7 @@ def test_a_registrys_host_is_no_scheme(image: str) -> None:
 
 @pytest.mark.parametrize("image", ["", "-x", "--bind=/:/", "a b", "a\nb", "a\tb", "a\0b", "a\x7f"])
 def test_what_is_no_name_is_refused(image: str) -> None:
-    with pytest.raises(UnsupportedPod, match="^InvalidImageName: "):
+    with pytest.raises(UnsupportedPod, match=r"^InvalidImageName: "):
         resolve(image, image_root="", image_prefix="")
 
 

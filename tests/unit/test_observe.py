@@ -13,8 +13,18 @@ from sidecar.domain.pod import RestartPolicy
 from sidecar.domain.projection import PodState, apply
 from sidecar.domain.slurm_state import SlurmState
 from tests.factories import (
-    INIT, MAIN, RUNNING, SUBMITTED, a_state, at, began, evidence, exited, restarting, timed,
-)  # fmt: skip
+    INIT,
+    MAIN,
+    RUNNING,
+    SUBMITTED,
+    a_state,
+    at,
+    began,
+    evidence,
+    exited,
+    restarting,
+    timed,
+)
 
 
 def after(state: PodState, news: list[Observation]) -> PodState:

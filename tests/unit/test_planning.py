@@ -184,7 +184,7 @@ def test_allowed_host_paths_are_whole_prefixes(path: str, allowed: bool) -> None
     ("options", "name"),
     [({"pre_exec": "module load x"}, "pre-exec"), ({"runtime_commands": "x"}, "singularity-commands")],
 )
-def test_a_site_can_refuse_shell_text(options: dict[str, str], name: str) -> None:
+def test_a_site_can_refuse_shell_text(options: dict[str, Any], name: str) -> None:
     assert planned(**options).containers
     with pytest.raises(UnsupportedPod, match=rf"vk.io/{name}: this site does not allow it \(AllowPreExec\)"):
         planned(policy=SitePolicy(allow_pre_exec=False), **options)

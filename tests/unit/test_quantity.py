@@ -23,7 +23,7 @@ def test_a_quantity_is_read(text: str, number: str) -> None:
     assert quantity.parse(text) == Decimal(number)
 
 
-@pytest.mark.parametrize("text", ["", "G", "1 G", "1gi", "1KiB", "1,5", "0x10", "1e1000", "nan", "inf", "--1", "١x"])
+@pytest.mark.parametrize("text", ["", "G", "1 G", "1gi", "1KiB", "1,5", "0x10", "1e1000", "nan", "inf", "--1", "½"])
 def test_what_is_none_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
         quantity.parse(text)

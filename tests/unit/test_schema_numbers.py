@@ -12,7 +12,7 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 def test_every_migrations_file_begins_with_its_revision() -> None:
-    for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions() -> None:
+    for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions():
         assert Path(script.path).name.startswith(f"{script.revision}_")
 
 

@@ -15,9 +15,23 @@ from sidecar.domain.projection import PodState, fold
 from sidecar.errors import MalformedRequest
 from sidecar.wire import status
 from tests.factories import (
-    INIT, MAIN, OTHER_UID, RUNNING, STARTED, SUBMITTED, UID,
-    Json, a_container_json, a_pod_json, a_state, began, body, exited, restarting, timed,
-)  # fmt: skip
+    INIT,
+    MAIN,
+    OTHER_UID,
+    RUNNING,
+    STARTED,
+    SUBMITTED,
+    UID,
+    Json,
+    a_container_json,
+    a_pod_json,
+    a_state,
+    began,
+    body,
+    exited,
+    restarting,
+    timed,
+)
 from tests.strategies import CONTAINERS, histories
 
 

@@ -54,7 +54,7 @@ def test_a_containers_field_that_would_change_the_result_is_refused(fields: Json
 
 @pytest.mark.parametrize("probe", ["livenessProbe", "readinessProbe", "startupProbe"])
 def test_a_probe_is_noted_where_probes_are_off_and_refused_where_they_are_on(probe: str) -> None:
-    pod = a_pod_json(a_container_json(**{probe: PROBE}))
+    pod = a_pod_json(a_container_json() | {probe: PROBE})
 
     assert read(pod) == (f"container main: {probe} ignored (EnableProbes: false)",)
     with pytest.raises(UnsupportedPod, match=probe):

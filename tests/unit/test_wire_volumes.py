@@ -115,7 +115,7 @@ def test_a_mode_is_one_of_a_file(mode: int) -> None:
 def test_content_that_is_not_base64_is_told_without_showing_it(text: str) -> None:
     broken = {"metadata": {"name": "pass"}, "data": {"password": text}}
 
-    with pytest.raises(MalformedRequest, match="the content of key 'password' is not base64$"):
+    with pytest.raises(MalformedRequest, match=r"the content of key 'password' is not base64$"):
         mounted({"secret": {"secretName": "pass"}}, secrets=[broken])
 
 
@@ -152,7 +152,7 @@ def test_volumes_without_content_are_read(source: Json, volume: Volume) -> None:
     ],
 )
 def test_a_volume_that_cannot_be_is_refused(source: Json, error: type[Exception]) -> None:
-    with pytest.raises(error, match="^volume v: "):
+    with pytest.raises(error, match=r"^volume v: "):
         mounted(source)
 
 
@@ -173,7 +173,7 @@ def test_a_mount_says_where_and_how() -> None:
     ],
 )  # fmt: skip
 def test_a_mount_that_cannot_be_is_refused(mount: Json) -> None:
-    with pytest.raises(UnsupportedPod, match="^container main: volumeMount v: "):
+    with pytest.raises(UnsupportedPod, match=r"^container main: volumeMount v: "):
         mounted({"emptyDir": {}}, mount)
 
 

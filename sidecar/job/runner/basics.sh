@@ -9,12 +9,17 @@ sidecar_stopping= # not empty once somebody asked the job to stop
 sidecar_running=  # not empty once containers may run
 declare -A sidecar_pipes=() # the open ones of sidecar_spawn
 
-# sidecar_report FACT [FIELDS]: one line of JSON, one write. The fields are names and numbers that need no escaping.
+# sidecar_report [FACT FIELDS]...: a line of JSON each, all in one write, so that nobody reads one without the other.
+# The fields are names and numbers that need no escaping.
 sidecar_report() {
-    local now=${EPOCHREALTIME:-}
+    local now=${EPOCHREALTIME:-} text=
     [[ -n $now ]] || now=$(date +%s.%N)
     now=${now/,/.} # some locales have a comma there
-    printf '{"fact":"%s","at":%s%s}\n' "$1" "${now:0:14}" "${2:+,$2}" >>"$sidecar_directory/report.jsonl"
+    while [[ $# -gt 0 ]]; do
+        text+="{\"fact\":\"$1\",\"at\":${now:0:14},$2}"$'\n'
+        shift 2
+    done
+    printf '%s' "$text" >>"$sidecar_directory/report.jsonl"
 }
 
 # Take possession of the pod, or leave without a trace: exactly one job runs a pod, whatever Slurm did.

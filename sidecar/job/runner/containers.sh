@@ -7,20 +7,24 @@ sidecar_env() { export "APPTAINERENV_$1=$2" "SINGULARITYENV_$1=$2"; }
 
 # sidecar_supervise NAME POLICY: the body of a supervisor; returns the container's last code.
 sidecar_supervise() {
-    local code attempt=0 began delay=$sidecar_backoff_first
+    local code attempt=0 began delay=$sidecar_backoff_first ended
     trap sidecar_stop_container TERM
     while :; do
         began=$SECONDS
         sidecar_run_container "$1" "$attempt"
         code=$?
+        ended=(${sidecar_ended:+container_terminated "$sidecar_ended,\"code\":$code"})
         if [[ -n $sidecar_stopping || $2 == Never || ($2 == OnFailure && $code -eq 0) ]]; then break; fi
         [[ $((SECONDS - began)) -lt $sidecar_backoff_reset ]] || delay=$sidecar_backoff_first
         attempt=$((attempt + 1))
-        sidecar_report container_restarting "\"container\":\"$1\",\"attempt\":$attempt,\"delay\":$delay"
+        # In one write: an end without what follows would be the pod's end to Kubernetes.
+        sidecar_report "${ended[@]}" container_restarting "\"container\":\"$1\",\"attempt\":$attempt,\"delay\":$delay"
+        ended=()
         sidecar_pause "$delay"
         [[ -z $sidecar_stopping ]] || break
         delay=$((delay * 2 < sidecar_backoff_most ? delay * 2 : sidecar_backoff_most))
     done
+    sidecar_report "${ended[@]}"
     return "$code"
 }
 
@@ -69,21 +73,23 @@ sidecar_ask_child() {
     done
 } 2>/dev/null
 
-# sidecar_run_container NAME ATTEMPT: from the image to the end of one attempt; returns its code.
+# sidecar_run_container NAME ATTEMPT: from the image to the end of one attempt; returns its code, and leaves in
+# sidecar_ended what the report says of the attempt, if it came to one.
 sidecar_run_container() {
     local log=$sidecar_directory/logs/$1.$2.log which="\"container\":\"$1\",\"attempt\":$2" code
+    sidecar_ended=
     sidecar_describe "$1"
     : >>"$log"
     if ! sidecar_fetch "$1" "$2"; then
         [[ -z $sidecar_stopping ]] || return 143
         sidecar_report image_failed "$which"
-        sidecar_end_attempt "$which" 128
-        return
+        sidecar_ended=$which
+        return 128
     fi
     sidecar_binds=()
     if ! sidecar_mounts "$1" >>"$log" 2>&1; then
-        sidecar_end_attempt "$which" 128
-        return
+        sidecar_ended=$which
+        return 128
     fi
     [[ -z $sidecar_stopping ]] || return 143
     sidecar_spawn sidecar_launch "$1" "$2" "$log"
@@ -94,12 +100,8 @@ sidecar_run_container() {
     code=$?
     sidecar_child=
     sidecar_forget_killer
-    sidecar_end_attempt "$which" "$code"
-}
-
-sidecar_end_attempt() {
-    sidecar_report container_terminated "$1,\"code\":$2"
-    return "$2"
+    sidecar_ended=$which
+    return "$code"
 }
 
 # The container ended in time, so nobody needs to kill it any more.
@@ -112,8 +114,7 @@ sidecar_forget_killer() {
 # sidecar_launch NAME ATTEMPT LOG: run the container in the foreground, so that a signal cannot cost us its code.
 sidecar_launch() {
     trap 'sidecar_stopping=yes' TERM # its children get the signal's default back
-    local verb=run work=$sidecar_private/work/$1.$2 options=()
-    exec 8>>"$3" # see sidecar_execute
+    local verb=run work=$sidecar_private/work/$1.$2 options=() code
     sidecar_home=
     # shellcheck source=/dev/null
     . "$sidecar_files/containers/$1.sh" || return 128
@@ -126,5 +127,24 @@ sidecar_launch() {
         "$sidecar_image" "${sidecar_command[@]}" "${sidecar_arguments[@]}")
     umask 022
     [[ -z $sidecar_stopping ]] || return 143
+    sidecar_open_log "$3" "$work.output" || return 128
     sidecar_execute
+    code=$?
+    sidecar_close_log
+    return "$code"
+}
+
+# sidecar_open_log LOG PIPE: what goes to descriptor 8 ends up in the log. Through a pipe, as under a kubelet: with the
+# file itself as its output, a container that writes to /dev/stderr opens the file anew and cuts it off.
+sidecar_open_log() {
+    mkfifo "$2" || return
+    exec 7< <(trap '' TERM && exec cat <"$2" >>"$1")
+    exec 8>"$2"
+}
+
+# Descriptor 7 ends with the last byte in the log. A process that outlived its container must not keep us waiting.
+sidecar_close_log() {
+    exec 8>&-
+    read -r -t 5 <&7
+    exec 7<&-
 }

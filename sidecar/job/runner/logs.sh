@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # one program with the other files of this folder
 #
-# Containers write their logs themselves; this only notes when they grew. See sidecar/job/logtimes.py.
+# When the logs grew, and to which size. See sidecar/job/logtimes.py.
 
 # Append "<epoch seconds> <size>" to the index of every log that has grown.
 sidecar_index_logs() {

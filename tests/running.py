@@ -1,0 +1,121 @@
+"""Starting the scripts of jobs and looking at what they do; shared by the tests beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sidecar.domain.pod import JobOptions, Pod, RestartPolicy
+from sidecar.job import report
+from sidecar.job.paths import PodDirectory
+from tests.jobs import a_container, a_pod
+
+NASTY = "a\"b'c $HOME `id` $(id) \\ \\n \n\n tab\t é ☃ %s {} ! \x01 \x7f end\n"
+Starter = Callable[..., "Job"]
+
+
+@dataclass
+class Job:
+    """A job's script as a process, in a session of its own like Slurm's."""
+
+    files: PodDirectory
+    process: subprocess.Popen[str]
+    output: str = ""
+    facts: tuple[report.Fact, ...] = field(default=())
+
+    def finish(self, timeout: float = 60) -> int:
+        self.output, _ = self.process.communicate(timeout=timeout)
+        self.facts = report.read(self.files, 0).facts
+        return self.process.returncode
+
+    def log(self, container: str = "main", attempt: int = 0) -> str:
+        return self.files.log(container, attempt).read_text()
+
+    def wait_for(self, text: str, container: str = "main", attempt: int = 0) -> None:
+        log = self.files.log(container, attempt)
+        wait_until(lambda: log.exists() and text in log.read_text())
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def story(self) -> list[str]:
+        """What was reported: the fact, its container, attempt and code."""
+        return [" ".join(_words(fact)) for fact in self.facts]
+
+
+def _words(fact: report.Fact) -> Iterator[str]:
+    yield type(fact).__name__
+    if isinstance(fact, report.ContainerFact):
+        yield f"{fact.container}.{fact.attempt}"
+    if isinstance(fact, report.ContainerTerminated | report.JobFinished):
+        yield str(fact.code)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def running(words: str) -> list[int]:
+    """Processes whose command line holds these words."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if words in line:
+            found.append(int(path.parent.name))
+    return found
+
+
+def start_script(script: Path, tmp_path: Path, job_id: str) -> subprocess.Popen[str]:
+    quick = script.with_name("quick.slurm")
+    if not quick.exists():
+        quick.write_text(script.read_text().replace("sidecar_backoff_first=10", "sidecar_backoff_first=1"))
+    node_tmp = tmp_path / "node-tmp"
+    node_tmp.mkdir(exist_ok=True)
+    bin_folder = tmp_path / "bin"
+    environ = {
+        "PATH": f"{bin_folder}:{os.environ['PATH']}",
+        "HOME": os.environ["HOME"],
+        "USER": os.environ.get("USER", "nobody"),
+        "LC_ALL": "C.UTF-8",
+        "TMPDIR": str(node_tmp),
+        "SLURM_JOB_ID": job_id,
+        "SLURM_NTASKS": "2",
+        "HOST_ONLY": "leaks",
+    }
+    return subprocess.Popen(
+        ["bash", str(quick)],
+        env=environ,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def shell(
+    text: str,
+    *,
+    restart_policy: RestartPolicy = RestartPolicy.NEVER,
+    grace_seconds: int = 30,
+    options: JobOptions | None = None,
+) -> Pod:
+    """A pod whose only container runs this text."""
+    return a_pod(
+        a_container("main", "sh", "-c", text),
+        restart_policy=restart_policy,
+        grace_seconds=grace_seconds,
+        options=options,
+    )
