@@ -15,6 +15,11 @@ from sidecar.errors import UnsupportedPod
 
 _GPU_FLAGS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")
 _MEMORY_FLAGS = ("mem", "mem-per-cpu", "mem-per-gpu")
+_MOUNTING = frozenset({"-B", "--bind", "--mount", "-H", "--home", "-o", "--overlay", "--fusemount", "-W", "--workdir"})
+"""Runtime options that show a container something of the node.
+
+Source: https://apptainer.org/docs/user/latest/cli/apptainer_exec.html
+"""
 _MIB = 1024 * 1024
 
 
@@ -51,6 +56,7 @@ def _check_policy(pod: Pod, policy: SitePolicy) -> None:
     for name, text in shell_texts.items():
         if text and not policy.allow_pre_exec:
             raise UnsupportedPod(f"annotation slurm-job.vk.io/{name}: this site does not allow it (AllowPreExec)")
+    _check_runtime_annotations(pod, policy)
     for volume in pod.volumes:
         if isinstance(volume, HostPathVolume):
             _check_host_path(volume, policy)
@@ -58,12 +64,30 @@ def _check_policy(pod: Pod, policy: SitePolicy) -> None:
 
 def _check_host_path(volume: HostPathVolume, policy: SitePolicy) -> None:
     """The first look, at the text alone; the job resolves symbolic links on the node and looks again."""
-    where = f"volume {volume.name}: hostPath {volume.path}"
-    if _is_below(volume.path, policy.protected_paths) or _is_above(volume.path, policy.protected_paths):
+    _check_path(f"volume {volume.name}: hostPath {volume.path}", volume.path, policy)
+
+
+def _check_path(where: str, path: str, policy: SitePolicy) -> None:
+    if _is_below(path, policy.protected_paths) or _is_above(path, policy.protected_paths):
         raise UnsupportedPod(f"{where} holds the sidecar's own files and cannot be mounted")
-    if policy.allowed_host_paths and not _is_below(volume.path, policy.allowed_host_paths):
+    if policy.allowed_host_paths and not _is_below(path, policy.allowed_host_paths):
         allowed = ", ".join(policy.allowed_host_paths)
         raise UnsupportedPod(f"{where} is not allowed at this site; allowed are {allowed}")
+
+
+def _check_runtime_annotations(pod: Pod, policy: SitePolicy) -> None:
+    """What the pod tells the runtime opens no way around the rules for hostPath."""
+    for word in pod.options.runtime_mounts:
+        source = word.removeprefix("--bind=").split(":")[0]
+        _check_path(f"annotation slurm-job.vk.io/singularity-mounts: {source}", source, policy)
+    mounting = [
+        word for word in pod.options.runtime_options if word.split("=")[0] in _MOUNTING or word[:2] in _MOUNTING
+    ]
+    if mounting and (policy.allowed_host_paths or not policy.allow_pre_exec):
+        raise UnsupportedPod(
+            f"annotation slurm-job.vk.io/singularity-options: {mounting[0]} is not allowed at this site; "
+            "use a hostPath volume or slurm-job.vk.io/singularity-mounts"
+        )
 
 
 def _is_below(path: str, prefixes: Iterable[str]) -> bool:

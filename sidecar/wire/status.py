@@ -76,7 +76,8 @@ def _unknown(pod: Asked) -> Json:
         "UID": pod.uid,
         "namespace": pod.namespace,
         "JID": "",
-        "containers": [_status(name, waiting) for name in pod.containers],
+        # An empty list would be "Succeeded"; a request that names no container gets one all the same.
+        "containers": [_status(name, waiting) for name in pod.containers or (pod.name,)],
         "initContainers": [_status(name, waiting) for name in pod.init_containers],
     }
 

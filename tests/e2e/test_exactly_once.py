@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.counting import a_counting_pod, runs_of
+from tests.e2e.counting import a_counting_pod, a_patient_pod, release, runs_of
 from tests.e2e.daemon import Daemon
 from tests.e2e.kill9 import campaign
 from tests.e2e.pods import a_pod
@@ -48,12 +48,13 @@ def test_the_same_pod_eight_times_at_once_is_one_job_with_one_answer(vk: Virtual
 
 def test_a_killed_daemon_goes_on_with_waiting_and_running_pods(own_vk: VirtualKubelet, own_daemon: Daemon) -> None:
     waiting = own_vk.create_pod(a_counting_pod("waiting", own_daemon))
-    own_vk.create_pod(a_counting_pod("running", own_daemon, "sleep 3; exit 9"))
+    own_vk.create_pod(a_patient_pod("running", own_daemon, "exit 9"))
     own_vk.create_pod(a_pod("held", flags="--hold"))
     own_vk.wait_for("running", "Running")
     own_daemon.kill()
     own_vk.poll()
     own_daemon.start()
+    release("running", own_daemon)
 
     own_vk.wait_for("running", "Failed")
     assert own_vk.container("running")["state"]["terminated"]["exitCode"] == 9
@@ -66,9 +67,10 @@ def test_a_killed_daemon_goes_on_with_waiting_and_running_pods(own_vk: VirtualKu
 def test_a_pod_that_ends_while_the_daemon_is_dead_ends_with_its_own_code(
     own_vk: VirtualKubelet, own_daemon: Daemon
 ) -> None:
-    pod = own_vk.create_pod(a_counting_pod("unseen", own_daemon, "sleep 1; exit 3"))
+    pod = own_vk.create_pod(a_patient_pod("unseen", own_daemon, "sleep 1; exit 3"))
     own_vk.wait_for("unseen", "Running")
     own_daemon.kill()
+    release("unseen", own_daemon)
     until(lambda: "RUNNING" not in own_daemon.jobs(pod["metadata"]["uid"]).values(), "the job has ended")
     # As if the daemon had been dead for longer than MinJobAge (five minutes here): only sacct knows the job.
     own_daemon.doors.set(Fault.HIDE_FINISHED, "squeue")

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.e2e.counting import a_patient_pod, release
+from tests.e2e.daemon import Daemon
 from tests.e2e.pods import a_container, a_pod
 from tests.virtual_kubelet.interlink import CallFailed
 from tests.virtual_kubelet.kubelet import VirtualKubelet
@@ -24,10 +26,10 @@ def finished(vk: VirtualKubelet) -> str:
     return "ten-lines"
 
 
-@pytest.fixture
-def talking(vk: VirtualKubelet) -> Iterator[str]:
-    """A pod that has said hello and will say more."""
-    vk.create_pod(a_pod("talking", script="echo hello; sleep 2; echo bye; echo oops >&2"))
+@pytest.fixture(scope="module")
+def talking(vk: VirtualKubelet, daemon: Daemon) -> Iterator[str]:
+    """A pod that has said hello and says more when it is released."""
+    vk.create_pod(a_patient_pod("talking", daemon, "echo bye; echo oops >&2", first="echo hello"))
     vk.wait_for("talking", "Running")
     vk.wait_until(lambda: "hello" in vk.logs("talking"), "talking")
     yield "talking"
@@ -39,9 +41,12 @@ def test_the_log_of_a_running_container_is_there_at_once(vk: VirtualKubelet, tal
     assert vk.phase_of(talking) == "Running"
 
 
-def test_following_ends_when_the_container_has_ended_and_misses_nothing(vk: VirtualKubelet, talking: str) -> None:
+def test_following_ends_when_the_container_has_ended_and_misses_nothing(
+    vk: VirtualKubelet, daemon: Daemon, talking: str
+) -> None:
     with vk.follow(talking) as pieces:
         first = next(pieces)
+        release(talking, daemon)
         rest = "".join(pieces)
 
     assert first == "hello\n"

@@ -188,3 +188,19 @@ def test_a_site_can_refuse_shell_text(options: dict[str, Any], name: str) -> Non
     assert planned(**options).containers
     with pytest.raises(UnsupportedPod, match=rf"vk.io/{name}: this site does not allow it \(AllowPreExec\)"):
         planned(policy=SitePolicy(allow_pre_exec=False), **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"runtime_mounts": ("--bind=/data/jobs/other:/x",)},
+        {"runtime_mounts": ("--bind=/etc",)},
+        {"runtime_options": ("--bind", "/etc:/x")},
+        {"runtime_options": ("-B/etc",)},
+    ],
+)
+def test_runtime_annotations_open_no_way_around_the_rules_for_host_paths(options: dict[str, Any]) -> None:
+    policy = SitePolicy(protected_paths=("/data/jobs",), allowed_host_paths=("/scratch", "/data/jobs"))
+
+    with pytest.raises(UnsupportedPod, match="singularity-"):
+        planned(asking(), policy=policy, **options)

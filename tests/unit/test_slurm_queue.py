@@ -86,9 +86,11 @@ def test_the_format_asks_for_as_many_fields_as_are_read() -> None:
     assert queue_format("|SEP|").count("|SEP|") == REAL.splitlines()[0].count("|SEP|")
 
 
-def test_an_unknown_state_in_one_job_is_an_error() -> None:
-    with pytest.raises(UnreadableSlurmOutput, match="'GLOWING'"):
-        parse_queue(REAL.replace("TIMEOUT", "GLOWING"), "|SEP|")
+def test_an_unknown_state_of_one_job_does_not_hide_the_others() -> None:
+    states = [job.state for job in parse_queue(REAL.replace("TIMEOUT", "GLOWING"), "|SEP|")]
+
+    assert states.count(SlurmState.UNKNOWN) == REAL.count("TIMEOUT")
+    assert SlurmState.RUNNING in states
 
 
 @given(st.one_of(st.text(), st.text("0123|SEP_RUNNING \n")))
