@@ -15,7 +15,9 @@ def configure(*, level: str, form: str) -> None:
     :param form: ``text``, ``json``, or ``auto`` for text on a terminal and JSON elsewhere
     """
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    renderer = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -130,10 +130,10 @@ class Submitter:
         survey = self._survey(states)
         settled = []
         for state in states:
-            try:
-                settled.append(self._settle(state, survey, held[state.uid]))
-            except SlurmRefused as error:
-                log.warning("submission refused", pod_uid=state.uid, reason=str(error))
+            after = self._settle(state, survey, held[state.uid])
+            settled.append(after)
+            if not after.is_settled and survey.accounting_answered:
+                break  # sbatch did not answer: one timeout a look is enough
         return settled
 
     def _survey(self, states: Sequence[PodState]) -> Survey:

@@ -10,10 +10,11 @@ runtime() { command -v apptainer || command -v singularity; }
 ensure_runtime() { runtime >/dev/null || install_runtime; }
 
 install_runtime() {
-    is_root || die "neither apptainer nor singularity is on PATH; see $APPTAINER_HELP"
+    if ! is_root || ! have apt-get; then die "neither apptainer nor singularity is on PATH; see $APPTAINER_HELP"; fi
     ensure_commands mksquashfs=squashfs-tools squashfuse=squashfuse fusermount3=fuse3 fuse2fs=fuse2fs \
         fuse-overlayfs=fuse-overlayfs gocryptfs=gocryptfs patchelf=patchelf newuidmap=uidmap \
         update-ca-certificates=ca-certificates
+    quietly apt-get update # without its lists apt knows neither packages nor mirrors
     if distribution_has apptainer; then
         install_packages apptainer
     elif distribution_has singularity-container; then

@@ -59,6 +59,18 @@ def mark_deleted(directory: PodDirectory) -> None:
         raise _files_error(f"The pod's directory {directory.root} cannot be marked as deleted", error) from error
 
 
+def set_grace(directory: PodDirectory, seconds: int) -> None:
+    """Tell the job how long its containers may take to end, before it is told to stop.
+
+    :raises JobFilesError: it cannot be written
+    """
+    try:
+        if directory.root.is_dir():
+            directory.grace.write_text(f"{seconds}\n", encoding="ascii")
+    except OSError as error:
+        raise _files_error(f"The grace period {directory.grace} cannot be written", error) from error
+
+
 def remove(directory: PodDirectory) -> None:
     """Remove the directory with its secrets, logs and emptyDirs; it need not exist.
 

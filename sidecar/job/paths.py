@@ -73,6 +73,11 @@ class PodDirectory:
         return self.root / "deleted"
 
     @property
+    def grace(self) -> Path:
+        """Seconds that a deletion leaves the containers, where it exists; otherwise it is the pod's own period."""
+        return self.root / "grace"
+
+    @property
     def output(self) -> Path:
         """Slurm's own output file: what the admin's and user's shell text and the runner print."""
         return self.root / "job.out"

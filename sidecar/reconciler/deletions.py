@@ -56,11 +56,12 @@ class Deletions:
         if order is None:
             return
         try:
+            directory.set_grace(self._directory(pod), pod.deletion_grace_seconds or 0)
             if order == TERM:
                 self._slurm.scancel(pod.job_id, signal=TERM, batch_only=True)
             else:
                 self._slurm.scancel(pod.job_id)
-        except SlurmError as error:
+        except (SlurmError, JobFilesError) as error:
             log.warning("cancellation failed, will be tried again", pod_uid=pod.uid, reason=str(error))
             return
         log.info("cancellation sent", pod_uid=pod.uid, job_id=pod.job_id, signal=order)
@@ -95,7 +96,7 @@ def next_order(pod: PodState, now: datetime) -> str | None:
     """
     grace = timedelta(seconds=pod.deletion_grace_seconds or 0)
     if pod.cancellation_sent_at is None:
-        return TERM if pod.phase is Phase.RUNNING and grace else CANCEL
+        return TERM if pod.phase is Phase.RUNNING else CANCEL
     waited = now - pod.cancellation_sent_at
     patience = grace + SLACK if pod.cancellation_signal == TERM else ASK_AGAIN
     return CANCEL if waited > patience else None

@@ -124,11 +124,12 @@ class Reconciler:
         :raises StoreError: the database cannot be written
         """
         self._refresh_cluster()
-        pods = self._recovered(self._history.open_pods())
+        pods = self._history.open_pods()
         look = take(self._slurm, pods, self._submitter.directory_of, now=self._now())
         pods = [self._without_twins(pod, look) for pod in pods]
         pods = self._take_in(pods, lambda pod, facts: conclude(pod, look, facts))
         self._deletions.carry_on(pods, self._now())
+        self._settle([pod for pod in pods if not pod.is_settled])
         self._monitor.health = Health(last_success_at=self._now(), orphan_job_ids=self._orphans(look))
 
     def _without_twins(self, pod: PodState, look: Look) -> PodState:
@@ -143,14 +144,13 @@ class Reconciler:
             self._cluster_due = now + CLUSTER_INTERVAL
             self._cluster.refresh()
 
-    def _recovered(self, pods: Sequence[PodState]) -> list[PodState]:
-        """The pods, after submissions whose outcome was not stored have been settled where possible."""
-        pending = [pod for pod in pods if not pod.is_settled]
+    def _settle(self, pending: Sequence[PodState]) -> None:
+        """Find out about submissions whose outcome is not stored; last, because sbatch may take its time."""
         if not pending:
-            return list(pods)
+            return
         self._deletions.forbid_start(pending)
-        settled = {pod.uid: pod for pod in self._submitter.recover(pending)}
-        return [settled.get(pod.uid, pod) for pod in pods]
+        if any(pod.is_settled for pod in self._submitter.recover(pending)):
+            self.wake()
 
     def read_reports(self) -> bool:
         """Take in what jobs have reported since the last time.

@@ -60,6 +60,21 @@ def test_a_container_that_ignores_term_is_killed_after_the_grace_period(vk: Virt
     until_gone(daemon, pod)
 
 
+def test_a_deletion_with_a_grace_period_of_its_own_does_not_wait_for_the_pods(
+    vk: VirtualKubelet, daemon: Daemon
+) -> None:
+    script = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
+    pods = [vk.create_pod(a_pod(name, script=script, terminationGracePeriodSeconds=3600)) for name in ("now", "soon")]
+    for name in ("now", "soon"):
+        vk.wait_for(name, "Running")
+    vk.wait_until(lambda: all("ready" in vk.logs(name) for name in ("now", "soon")), "soon")
+    vk.delete_pod("now", grace_seconds=0)
+    vk.delete_pod("soon", grace_seconds=1)
+
+    for pod in pods:
+        until_gone(daemon, pod)
+
+
 def test_deleting_a_finished_pod_removes_its_files_and_keeps_its_history(vk: VirtualKubelet, daemon: Daemon) -> None:
     pod = vk.create_pod(a_pod("finished", script="echo secret words"))
     vk.wait_for("finished", "Succeeded")

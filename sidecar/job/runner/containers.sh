@@ -40,10 +40,18 @@ sidecar_stop_container() {
     sidecar_end_child
 }
 
+# A deletion may leave less time, or more, than the pod itself says.
+sidecar_read_grace() {
+    local seconds=
+    { read -r seconds <"$sidecar_directory/grace"; } 2>/dev/null
+    [[ ! $seconds =~ ^[0-9]{1,9}$ ]] || sidecar_grace_seconds=$((10#$seconds))
+}
+
 # Ask the container to end, and see to it that it does. May be called twice; the second time changes nothing.
 sidecar_end_child() {
     [[ -n $sidecar_child && $sidecar_child != "$sidecar_ending" ]] || return
     sidecar_ending=$sidecar_child
+    sidecar_read_grace
     if [[ -n $sidecar_child_pulls || $sidecar_grace_seconds -eq 0 ]]; then
         sidecar_kill_tree "$sidecar_child"
         return
