@@ -36,8 +36,8 @@ open_fuse() {
 # Apptainer's two dynamic programs at libraries in a folder of their own. The system's libc stays as it is.
 install_from_newer_debian() {
     step "Installing Apptainer from Debian's unstable suite, with libraries of its own"
-    local work
-    work=$(mktemp -d)
+    local work=
+    scratch work
     private_apt "$work" sid apptainer
     private_apt "$work" trixie libc6 libseccomp2 libsqlite3-0 libsubid5
     quietly dpkg -x "$work"/apptainer_*.deb "$work/apptainer"
@@ -47,7 +47,6 @@ install_from_newer_debian() {
     put_libraries "$work/libraries"
     use_libraries "$work/apptainer"
     cp -a "$work/apptainer/." /
-    rm -rf "$work"
     quietly apptainer --version
 }
 

@@ -32,6 +32,7 @@ FAILED_COMMAND=
 FAILURE_TOLD=no
 TOLD_ALREADY=99 # exit code of a subshell that has said why it failed
 CLEANUPS=()
+SCRATCH=()
 
 say() { printf '    %s\n' "$*"; }
 
@@ -59,6 +60,14 @@ finish() {
 
 at_exit() { CLEANUPS+=("$1"); }
 
+# scratch NAME: a new folder, gone when the script ends; its path goes into the variable NAME.
+scratch() {
+    local folder
+    folder=$(mktemp -d)
+    SCRATCH+=("$folder")
+    printf -v "$1" '%s' "$folder"
+}
+
 tell_failure() {
     printf 'error: this step failed: %s\n' "$CURRENT_STEP" >&2
     [[ -z $FAILED_COMMAND ]] || printf '    command: %s\n' "$FAILED_COMMAND" >&2
@@ -73,6 +82,7 @@ on_exit() {
     set +e
     # Last come, first gone; a cleanup that fails keeps no other from its work.
     for ((i = ${#CLEANUPS[@]} - 1; i >= 0; i--)); do ("${CLEANUPS[i]}"); done
+    rm -rf "${SCRATCH[@]}"
     [[ $FAILURE_TOLD == yes || $status -ne $TOLD_ALREADY ]] || exit 1
     if [[ $status -ne 0 && $FAILURE_TOLD == no ]]; then tell_failure; fi
     exit "$status"

@@ -12,10 +12,10 @@ ensure_image() {
 }
 
 build_busybox_image() {
-    local image=$1 work
+    local image=$1 work=
     step "Building the busybox image"
     mkdir -p "$(dirname "$image")"
-    work=$(mktemp -d)
+    scratch work
     chmod 755 "$work"
     local busybox
     busybox=$(static_busybox "$work") || die "no static busybox to be had: apt-get install busybox-static"
@@ -25,7 +25,6 @@ build_busybox_image() {
     quietly env TMPDIR="$work" "$(runtime)" build --force "$work/busybox.sif" "$work/busybox.def"
     install -m 644 "$work/busybox.sif" "$image.new"
     mv "$image.new" "$image"
-    rm -rf "$work"
 }
 
 # Downloaded and unpacked, not installed: Debian's busybox-static would push the busybox package out.

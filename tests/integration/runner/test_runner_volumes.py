@@ -82,7 +82,7 @@ def test_memory_volumes_are_gone_when_the_job_is(start: Starter) -> None:
             "main",
             "sh",
             "-c",
-            "mkdir /m/d; touch /m/d/x; chmod 0 /m/d; df /m | grep -c tmpfs",
+            "mkdir /m/d; touch /m/d/x; chmod 0 /m/d; stat -f -c %T /m | grep -c tmpfs",
             mounts=(Mount(volume="m", path="/m"),),
         ),
         volumes=(EmptyDirVolume(name="m", in_memory=True),),
