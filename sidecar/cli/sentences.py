@@ -15,15 +15,19 @@ def sentence(event: ev.Event) -> str:
     return _SENTENCES[type(event)](event)
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _because(text: str) -> str:
     return f": {text}" if text else ""
 
 
 def _accepted(event: ev.PodAccepted) -> str:
     names = ", ".join(f"{c.name} ({c.image})" for c in event.containers)
-    wants = [f"{event.requested_cpus} cores"] if event.requested_cpus else []
+    wants = [_count(event.requested_cpus, "core")] if event.requested_cpus else []
     wants += [f"{event.requested_memory_bytes // _MIB} MiB"] if event.requested_memory_bytes else []
-    wants += [f"{event.requested_gpus} GPUs"] if event.requested_gpus else []
+    wants += [_count(event.requested_gpus, "GPU")] if event.requested_gpus else []
     asks = f"; asks for {', '.join(wants)}" if wants else ""
     return f"the pod was accepted: {names}; restartPolicy {event.restart_policy}{asks}" + "".join(
         f"; {text}" for text in event.notes
@@ -54,7 +58,7 @@ def _ended(what: str) -> Callable[[ev.JobEnded], str]:
 
 def _usage(event: ev.JobUsageRecorded) -> str:
     parts = [f"ran {event.elapsed_seconds} s"] if event.elapsed_seconds is not None else []
-    parts += [f"on {event.allocated_cpus} cores"] if event.allocated_cpus else []
+    parts += [f"on {_count(event.allocated_cpus, 'core')}"] if event.allocated_cpus else []
     parts += [f"used {event.cpu_seconds:.1f} s of CPU time"] if event.cpu_seconds is not None else []
     parts += [f"at most {event.max_rss_bytes / _MIB:.0f} MiB in one process"] if event.max_rss_bytes else []
     parts += [f"in partition {event.partition}"] if event.partition else []

@@ -12,7 +12,7 @@ import msgspec
 from sidecar.cli.console import age, iso, local, note, print_json, print_table, say
 from sidecar.cli.records import Recorded
 from sidecar.cli.sentences import sentence
-from sidecar.domain.projection import ContainerState, PodState
+from sidecar.domain.projection import ContainerState, ContainerStatus, PodState
 
 _COLORS = {"Running": "green", "Done": "dim green", "Failed": "red", "Pending": "yellow", "Submitted": "yellow"}
 _HEAD = ("NAME", "NAMESPACE", "PHASE", "JOB", "RESTARTS", "AGE", "NODES", "REASON", "UID")
@@ -32,7 +32,7 @@ def _row(pod: PodState, now: datetime) -> tuple[str, ...]:
     return (
         pod.name,
         pod.namespace,
-        f"{pod.phase}, deleting" if pod.is_deleted and not pod.phase.is_final else str(pod.phase),
+        _phase(pod),
         pod.job_id or "-",
         str(sum(c.attempt for c in pod.containers)),
         age((now - pod.accepted_at).total_seconds()),
@@ -40,6 +40,16 @@ def _row(pod: PodState, now: datetime) -> tuple[str, ...]:
         reason_of(pod) or "-",
         pod.uid[:8] if sys.stdout.isatty() else pod.uid,  # narrow, and enough to name the pod
     )
+
+
+def _phase(pod: PodState) -> str:
+    if pod.phase.is_final:
+        return str(pod.phase)
+    if pod.is_deleted:
+        return f"{pod.phase}, deleting"
+    # The containers' ends are known at once, Slurm's verdict a moment later.
+    ended = all(c.status is ContainerStatus.TERMINATED for c in pod.containers)
+    return "Completing" if ended else str(pod.phase)
 
 
 def reason_of(pod: PodState) -> str:

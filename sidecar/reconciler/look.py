@@ -26,6 +26,10 @@ MAX_ACCOUNTS = 5000
 """How many jobs one sacct call asks about; the others follow with the next look."""
 
 
+_NO_REASON = "None"
+"""squeue's word for a job that the scheduler has not looked at yet."""
+
+
 class Accounting(StrEnum):
     """How accounting answered."""
 
@@ -121,7 +125,7 @@ def queue_evidence(job: JobInQueue, at: datetime) -> JobEvidence:
         state=job.state,
         source=Source.SQUEUE,
         observed_at=at,
-        reason=job.reason,
+        reason="" if job.reason == _NO_REASON else job.reason,
         nodes=job.nodes,
         time_limit=job.time_limit,
         started_at=job.started_at,
