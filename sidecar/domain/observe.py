@@ -62,7 +62,7 @@ def job(state: PodState, evidence: JobEvidence) -> list[Observation]:
     at = evidence.started_at or evidence.observed_at
     is_back = state.missing_since is not None
     if evidence.state.is_waiting:
-        if state.phase is Phase.SUBMITTED and state.reason == evidence.reason and not is_back:
+        if state.phase is Phase.SUBMITTED and evidence.reason in ("", state.reason) and not is_back:
             return []
         queued = ev.JobQueued(reason=evidence.reason)
         return [Observation(event=queued, at=evidence.observed_at, source=evidence.source)]
