@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+import msgspec
+from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from sidecar.domain.projection import PodState
 from sidecar.store.journal import decode_state
 from sidecar.store.tables import PodRow
 
-_CHUNK = 500
-"""SQLite allows 999 parameters in older builds: https://www.sqlite.org/limits.html"""
+_WANTED = select(func.json_each(bindparam("uids", type_=Text)).table_valued("value").c.value)
+_STATES = select(PodRow.state).where(PodRow.uid.in_(_WANTED))
+"""One parameter, however many pods are asked for: https://www.sqlite.org/json1.html#jeach"""
 
 
 def pod(session: Session, uid: str) -> PodState | None:
@@ -23,12 +25,8 @@ def pod(session: Session, uid: str) -> PodState | None:
 
 def pods(session: Session, uids: Sequence[str]) -> dict[str, PodState]:
     """Those pods that are known, by UID."""
-    found: dict[str, PodState] = {}
-    for start in range(0, len(uids), _CHUNK):
-        chunk = list(uids[start : start + _CHUNK])
-        texts = session.connection().scalars(select(PodRow.state).where(PodRow.uid.in_(chunk)))
-        found.update({state.uid: state for state in map(decode_state, texts)})
-    return found
+    texts = session.connection().scalars(_STATES, {"uids": msgspec.json.encode(uids).decode()})
+    return {state.uid: state for state in map(decode_state, texts)}
 
 
 def open_pods(session: Session) -> list[PodState]:
