@@ -55,7 +55,7 @@ def everything() -> Pod:
     mounts = (
         Mount(volume="conf", path="/etc/app/conf.d", sub_path="sub dir/file"),
         Mount(volume="work", path="/work"),
-        Mount(volume="shm", path="/work/fast"),
+        Mount(volume="shm", path="/data/fast"),
         Mount(volume="data", path="/data", read_only=True),
     )
     main = a_container(

@@ -135,14 +135,14 @@ def test_every_documented_variable_reaches_its_field(read: Read) -> None:
     [
         ("jobs", "/home/site/jobs"),
         ("~/jobs", "/home/site/jobs"),
-        ("$WORK/jobs", "/work/jobs"),
-        ("${WORK}/a/../jobs/", "/work/jobs"),
+        ("$WORK/jobs", "/lustre/jobs"),
+        ("${WORK}/a/../jobs/", "/lustre/jobs"),
         ("${NOT_SET:-~/deep}/jobs", "/home/site/deep/jobs"),
         ("/srv/a$", "/srv/a$"),
     ],
 )
 def test_variables_and_the_home_directory_are_expanded_in_paths(read: Read, written: str, meant: str) -> None:
-    assert read(f"DataRootFolder: '{written}'", WORK="/work").data_root_folder == Path(meant)
+    assert read(f"DataRootFolder: '{written}'", WORK="/lustre").data_root_folder == Path(meant)
 
 
 @pytest.mark.parametrize(
