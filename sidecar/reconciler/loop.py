@@ -15,8 +15,8 @@ from sidecar.cluster import Cluster
 from sidecar.domain import observe
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.observe import Observation
-from sidecar.domain.projection import PodState
-from sidecar.errors import SidecarError
+from sidecar.domain.projection import PodState, fold
+from sidecar.errors import IllegalTransition, SidecarError
 from sidecar.health import Health, Monitor
 from sidecar.history import Decide, History
 from sidecar.reconciler.conclusions import conclude
@@ -164,7 +164,7 @@ class Reconciler:
 
         def progress(pod: PodState, facts: NewFacts) -> list[Observation]:
             nonlocal ended
-            ended = ended or facts.finished_code is not None
+            ended = ended or facts.has_just_finished
             return observe.progress(pod, None, facts.settled)
 
         self._take_in([*running, *queued[:MAX_QUEUED_REPORTS]], progress)
@@ -174,7 +174,7 @@ class Reconciler:
         """Store what is new about these pods, in one transaction, and return their states afterwards."""
         facts = {pod.uid: self._reports.read(pod) if _may_report(pod) else NewFacts() for pod in pods}
         decisions: Mapping[str, Decide] = {
-            pod.uid: _deciding(conclusion, facts[pod.uid]) for pod in pods if conclusion(pod, facts[pod.uid])
+            pod.uid: _deciding(conclusion, facts[pod.uid]) for pod in pods if _has_news(pod, conclusion, facts[pod.uid])
         }
         changed = self._history.change_many(decisions)
         states = [changed.get(pod.uid, pod) for pod in pods]
@@ -188,6 +188,17 @@ class Reconciler:
     def _orphans(self, look: Look) -> tuple[str, ...]:
         known = self._history.get_many(sorted(look.marked))
         return tuple(sorted(job.job_id for uid, jobs in look.marked.items() if uid not in known for job in jobs))
+
+
+def _has_news(pod: PodState, conclusion: Conclusion, facts: NewFacts) -> bool:
+    """Whether there is something to store; a pod whose evidence makes no sense must not hide the others."""
+    news = conclusion(pod, facts)
+    try:
+        fold(pod.uid, ((item.event, item.at) for item in news), pod)
+    except IllegalTransition as error:
+        log.warning("evidence that does not fit the pod is left aside", pod_uid=pod.uid, reason=str(error))
+        return False
+    return bool(news)
 
 
 def _deciding(conclusion: Conclusion, facts: NewFacts) -> Decide:

@@ -24,6 +24,8 @@ class NewFacts:
     """Facts from the moment on at which the job was told to stop: only Slurm knows why, so they wait for its word."""
     finished_code: int | None = None
     """The job's own last word, its exit code."""
+    has_just_finished: bool = False
+    """Whether that last word is new."""
     is_stopping: bool = False
     expected: bool = True
     """Whether this pod's job can report at all."""
@@ -78,6 +80,7 @@ def _add(before: NewFacts, added: report.Report) -> NewFacts:
         settled=tuple(settled),
         pending=tuple(pending),
         finished_code=code,
+        has_just_finished=code is not None and before.finished_code is None,
         is_stopping=stopping,
         expected=before.expected,
         offset=added.offset,

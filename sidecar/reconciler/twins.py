@@ -13,6 +13,7 @@ import structlog
 from sidecar.domain import events as ev
 from sidecar.domain.events import Source
 from sidecar.domain.projection import PodState
+from sidecar.errors import SlurmError
 from sidecar.history import History
 from sidecar.slurm.client import SlurmClient
 from sidecar.slurm.queue import JobInQueue
@@ -48,6 +49,10 @@ class Twins:
 
     def _cancel(self, pod: PodState, surplus: Sequence[JobInQueue]) -> None:
         for job in surplus:
-            self._slurm.scancel(job.job_id)
+            try:
+                self._slurm.scancel(job.job_id)
+            except SlurmError as error:
+                log.warning("surplus job not cancelled yet", pod_uid=pod.uid, job_id=job.job_id, reason=str(error))
+                continue
             log.warning("surplus job cancelled", pod_uid=pod.uid, job_id=job.job_id)
             self._history.record(pod.uid, ev.SurplusJobCancelled(job_id=job.job_id), Source.SIDECAR)

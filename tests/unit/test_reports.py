@@ -126,3 +126,15 @@ def test_where_nodes_do_not_see_the_folder_no_report_is_expected(job: ReportingJ
     reports.taken_in(POD.uid, facts)
 
     assert (facts.expected, reports.read(POD).expected) == (False, False)
+
+
+def test_the_last_word_of_a_job_is_new_only_once(job: ReportingJob) -> None:
+    reports = reports_of(job)
+    job.says("job_finished", code=0)
+
+    first = reports.read(POD)
+    reports.taken_in(POD.uid, first)
+    again = reports.read(POD)
+
+    assert (first.finished_code, first.has_just_finished) == (0, True)
+    assert (again.finished_code, again.has_just_finished) == (0, False)
