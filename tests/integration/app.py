@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -109,11 +109,16 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def running(root: Path, *, tcp: bool = False, **settings: object) -> Iterator[App]:
-    """Install the scripts, start everything but the reconciler's thread, and stop it all at the end."""
+def running(
+    root: Path, *, tcp: bool = False, variables: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[App]:
+    """Install the scripts, start everything but the reconciler's thread, and stop it all at the end.
+
+    :param variables: of the daemon's environment
+    """
     _install(root / "bin")
     config = _configure(root, settings)
-    environ = {"PATH": f"{root / 'bin'}:{os.environ['PATH']}", "HOME": str(root)}
+    environ = {"PATH": f"{root / 'bin'}:{os.environ['PATH']}", "HOME": str(root)} | dict(variables or {})
     read = load(config, environ, uid=os.getuid() or 1000)
     bootstrap.prepare_data_root(read)
     with bootstrap.open_database(read) as database, capture_logs() as log:
