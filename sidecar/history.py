@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sidecar.domain.events import Event, Source
 from sidecar.domain.observe import Observation
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.errors import UnknownPod
 from sidecar.store import journal, queries
 from sidecar.store.engine import Database

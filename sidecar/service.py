@@ -14,7 +14,7 @@ from sidecar.domain.events import Source
 from sidecar.domain.observe import Observation
 from sidecar.domain.plan import JobPlan, SitePolicy
 from sidecar.domain.pod import Pod
-from sidecar.domain.projection import ContainerState, ContainerStatus, PodState
+from sidecar.domain.state import ContainerState, ContainerStatus, PodState
 from sidecar.errors import LogUnavailable, SlurmRefused, UnknownPod
 from sidecar.history import History
 from sidecar.job import directory

@@ -21,7 +21,7 @@ import structlog
 from sidecar.domain import events as ev
 from sidecar.domain.events import Event, Source
 from sidecar.domain.observe import Observation
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.errors import AccountingDisabled, SlurmError, SlurmRefused, SlurmUnreachable, UnreadableSlurmOutput
 from sidecar.health import Monitor
 from sidecar.history import History

@@ -12,8 +12,9 @@ from sidecar.domain import events as ev
 from sidecar.domain.events import ContainerRef, Event, Source
 from sidecar.domain.observe import JobEvidence, Observation
 from sidecar.domain.pod import ContainerRole, RestartPolicy
-from sidecar.domain.projection import PodState, fold
+from sidecar.domain.projection import fold
 from sidecar.domain.slurm_state import SlurmState
+from sidecar.domain.state import PodState
 
 UID = "0c2e7c3c-5d5a-4d2c-9d5a-3f1f0a1b2c3d"
 OTHER_UID = "5b7b9d0e-1111-4222-8333-444455556666"

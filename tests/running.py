@@ -44,8 +44,11 @@ class Job:
         self.process.send_signal(signal.SIGTERM)
 
     def story(self) -> list[str]:
-        """What was reported: the fact, its container, attempt and code."""
+        """What was reported by the end: the fact, its container, attempt and code."""
         return [" ".join(_words(fact)) for fact in self.facts]
+
+    def story_so_far(self) -> list[str]:
+        return [" ".join(_words(fact)) for fact in report.read(self.files, 0).facts]
 
 
 def _words(fact: report.Fact) -> Iterator[str]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sidecar.domain import events as ev
 from sidecar.domain.events import ContainerRef, Event
 from sidecar.domain.pod import ContainerRole, RestartPolicy
-from sidecar.domain.projection import PodState, apply, begin
+from sidecar.domain.projection import apply, begin
+from sidecar.domain.state import PodState
 from sidecar.errors import IllegalTransition
 from tests.factories import NOON, UID, accepted
 

@@ -13,7 +13,7 @@ from sidecar.cli import documents, manifest, records, waiting
 from sidecar.cli.client import DaemonClient
 from sidecar.cli.console import note, print_json, say
 from sidecar.domain.pod import ContainerRole
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.errors import MalformedRequest
 from sidecar.settings import Settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sidecar.cli.console import note
 from sidecar.domain.events import Event
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.errors import UnknownPod
 from sidecar.store import journal, queries, reading
 

@@ -12,7 +12,7 @@ import msgspec
 from sidecar.cli.console import age, iso, local, note, print_json, print_table, say
 from sidecar.cli.records import Recorded
 from sidecar.cli.sentences import sentence
-from sidecar.domain.projection import ContainerState, ContainerStatus, PodState
+from sidecar.domain.state import ContainerState, ContainerStatus, PodState
 
 _COLORS = {"Running": "green", "Done": "dim green", "Failed": "red", "Pending": "yellow", "Submitted": "yellow"}
 _HEAD = ("NAME", "NAMESPACE", "PHASE", "JOB", "RESTARTS", "AGE", "NODES", "REASON", "UID")

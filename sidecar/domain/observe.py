@@ -14,8 +14,9 @@ from sidecar.domain import events as ev
 from sidecar.domain.events import Source
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.pod import ContainerRole
-from sidecar.domain.projection import ContainerState, ContainerStatus, PodState, apply
+from sidecar.domain.projection import apply
 from sidecar.domain.slurm_state import SlurmState
+from sidecar.domain.state import ContainerState, ContainerStatus, PodState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from sidecar.domain import events as ev
 from sidecar.domain import observe
 from sidecar.domain.events import Source
 from sidecar.domain.observe import JobEvidence, Observation
-from sidecar.domain.projection import PodState
 from sidecar.domain.slurm_state import SlurmState
+from sidecar.domain.state import PodState
 from sidecar.reconciler.look import Accounting, Look, account_evidence, queue_evidence, usage
 from sidecar.reconciler.reports import NewFacts
 

@@ -10,7 +10,7 @@ import structlog
 from sidecar.domain import events as ev
 from sidecar.domain.events import Source
 from sidecar.domain.lifecycle import Phase
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.errors import JobFilesError, SlurmError
 from sidecar.history import History
 from sidecar.job import directory

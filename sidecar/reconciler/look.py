@@ -12,7 +12,7 @@ import structlog
 
 from sidecar.domain.events import JobUsageRecorded, Source
 from sidecar.domain.observe import JobEvidence
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.errors import AccountingDisabled, SlurmError
 from sidecar.job.paths import PodDirectory
 from sidecar.slurm.accounting import JobAccount

@@ -15,7 +15,8 @@ from sidecar.cluster import Cluster
 from sidecar.domain import observe
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.observe import Observation
-from sidecar.domain.projection import PodState, fold
+from sidecar.domain.projection import fold
+from sidecar.domain.state import PodState
 from sidecar.errors import IllegalTransition, SidecarError
 from sidecar.health import Health, Monitor
 from sidecar.history import Decide, History

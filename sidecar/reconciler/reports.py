@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sidecar.domain import events as ev
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.job import report
 from sidecar.job.paths import PodDirectory
 

@@ -12,7 +12,7 @@ import structlog
 
 from sidecar.domain import events as ev
 from sidecar.domain.events import Source
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.errors import SlurmError
 from sidecar.history import History
 from sidecar.slurm.client import SlurmClient

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from sidecar.domain.events import KINDS, Event
 from sidecar.domain.observe import Observation
-from sidecar.domain.projection import PodState, apply, begin
+from sidecar.domain.projection import apply, begin
+from sidecar.domain.state import PodState
 from sidecar.errors import StaleStream, StoreError
 from sidecar.store.tables import EventRow, PodRow
 

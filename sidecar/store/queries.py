@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.store.journal import decode_state
 from sidecar.store.tables import PodRow
 

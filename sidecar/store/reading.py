@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.errors import StoreError
 from sidecar.store.journal import decode_state
 from sidecar.store.tables import PodRow

@@ -15,7 +15,7 @@ import msgspec
 
 from sidecar.domain import observe
 from sidecar.domain.pod import ContainerRole, RestartPolicy
-from sidecar.domain.projection import ContainerState, ContainerStatus, PodState, Termination
+from sidecar.domain.state import ContainerState, ContainerStatus, PodState, Termination
 from sidecar.wire import decode
 from sidecar.wire import kubernetes as kube
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sidecar.domain import events as ev
 from sidecar.domain.events import Event
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.errors import IllegalTransition, StaleStream, StoreBusy, StoreError
 from sidecar.store import engine, journal, queries
 from sidecar.store.engine import Database

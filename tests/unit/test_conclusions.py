@@ -13,8 +13,9 @@ from sidecar.domain import events as ev
 from sidecar.domain.events import Event
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.observe import Observation
-from sidecar.domain.projection import PodState, apply
+from sidecar.domain.projection import apply
 from sidecar.domain.slurm_state import SlurmState
+from sidecar.domain.state import PodState
 from sidecar.reconciler.conclusions import LOST_AFTER, REPORT_PATIENCE, USAGE_PATIENCE, conclude
 from sidecar.reconciler.look import Accounting, Look
 from sidecar.reconciler.reports import NewFacts

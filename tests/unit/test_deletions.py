@@ -6,7 +6,7 @@ import pytest
 
 from sidecar.domain import events as ev
 from sidecar.domain.events import Event
-from sidecar.domain.projection import PodState
+from sidecar.domain.state import PodState
 from sidecar.reconciler.deletions import ASK_AGAIN, CANCEL, SLACK, TERM, next_order
 from tests.factories import RUNNING, SUBMITTED, a_state, at
 

@@ -10,8 +10,9 @@ from sidecar.domain.events import Event, Source
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.observe import JobEvidence, Observation
 from sidecar.domain.pod import RestartPolicy
-from sidecar.domain.projection import PodState, apply
+from sidecar.domain.projection import apply
 from sidecar.domain.slurm_state import SlurmState
+from sidecar.domain.state import PodState
 from tests.factories import (
     INIT,
     MAIN,

@@ -13,8 +13,9 @@ from sidecar.domain import observe
 from sidecar.domain.events import Event, Source
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.observe import JobEvidence, Observation
-from sidecar.domain.projection import ContainerStatus, PodState, apply, fold
+from sidecar.domain.projection import apply, fold
 from sidecar.domain.slurm_state import SlurmState
+from sidecar.domain.state import ContainerStatus, PodState
 from tests.factories import RUNNING, SUBMITTED, UID, accepted, evidence, timed
 from tests.strategies import CONTAINERS, FACTS, WORDS, histories, reported
 

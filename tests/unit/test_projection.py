@@ -11,7 +11,8 @@ from hypothesis import given
 from sidecar.domain import events as ev
 from sidecar.domain.events import Event
 from sidecar.domain.lifecycle import Phase
-from sidecar.domain.projection import ContainerStatus, PodState, apply, begin, fold
+from sidecar.domain.projection import apply, begin, fold
+from sidecar.domain.state import ContainerStatus, PodState
 from sidecar.errors import IllegalTransition
 from tests.factories import (
     INIT,

@@ -11,7 +11,8 @@ from hypothesis import given
 from sidecar.domain import events as ev
 from sidecar.domain.events import Event
 from sidecar.domain.pod import ContainerRole, RestartPolicy
-from sidecar.domain.projection import PodState, fold
+from sidecar.domain.projection import fold
+from sidecar.domain.state import PodState
 from sidecar.errors import MalformedRequest
 from sidecar.wire import status
 from tests.factories import (
