@@ -6,6 +6,7 @@
 # work with bash 4.4. Names begin with sidecar_, so that neither the admin's nor the user's shell text meets them.
 
 sidecar_stopping= # not empty once somebody asked the job to stop
+sidecar_heed=     # what to do then, see sidecar_await; nothing or more often than once does no harm
 sidecar_running=  # not empty once containers may run
 declare -A sidecar_pipes=() # the open ones of sidecar_spawn
 
@@ -21,6 +22,14 @@ sidecar_report() {
     done
     printf '%s' "$text" >>"$sidecar_directory/report.jsonl"
 }
+
+# sidecar_report_stopping [FACT FIELDS]...: before these, say that the job was asked to stop, unless that was said. What
+# ends afterwards may not have done so by itself; with a signal to all processes, anybody may be the first to know.
+sidecar_report_stopping() {
+    flock 9
+    [[ $(<"$sidecar_directory/report.jsonl") == *'"fact":"job_stopping"'* ]] || set -- job_stopping '"signal":"TERM"' "$@"
+    sidecar_report "$@"
+} 9>"$sidecar_private/stopping.lock"
 
 # Take possession of the pod, or leave without a trace: exactly one job runs a pod, whatever Slurm did.
 sidecar_begin() {
@@ -126,28 +135,32 @@ sidecar_spawn() {
         for sidecar_pipe in "${!sidecar_pipes[@]}"; do exec {sidecar_pipe}<&-; done
         sidecar_pipes=()
         "$@" </dev/null >&2
-        echo "$?"
+        printf '\n%s\n' "$?" # see sidecar_await
     )
     sidecar_pid=$!
     sidecar_pipes[$sidecar_pipe]=open
 }
 
-# sidecar_await PIPE: return the code of what was spawned (137 if it was killed). A trap runs within a second.
+# sidecar_await PIPE: return the code of what was spawned (137 if it was killed); meanwhile, do what a request to stop
+# asks for. Not in the trap: bash runs it inside of "read", and when that one's time is up, it leaves the trap unfinished.
+# An empty line comes before the code: a read whose time is up halfway through "143" would leave "43" to the next.
 sidecar_await() {
     local pipe=$1 code='' status=129
     while [[ $status -gt 128 ]]; do # more than 128: nothing came yet
-        read -r -t 1 code <&"$pipe"
+        [[ -z $sidecar_stopping ]] || "$sidecar_heed"
+        read -r -t 0.2 code <&"$pipe"
         status=$?
     done
+    [[ $status -ne 0 || -n $code ]] || read -r code <&"$pipe"
     unset "sidecar_pipes[$pipe]"
     exec {pipe}<&-
     return "${code:-137}"
 }
 
-# sidecar_find PID [GROUP]: leave in sidecar_found all descendants of PID, and the process group GROUP with its own.
-# This shell and the job's first one are never among them.
+# sidecar_find PID [GROUP SESSION]: leave in sidecar_found all descendants of PID, the process group GROUP, what in
+# SESSION has lost its parent, and the descendants of these. This shell and the job's first one are never among them.
 sidecar_find() {
-    local root=$1 wanted=${2-none} stat line pid grown=yes
+    local root=$1 wanted=${2-none} orphans="1 ${3-none}" stat line pid grown=yes
     local -A parent=() found=()
     for stat in /proc/[0-9]*/stat; do
         { read -r line <"$stat"; } 2>/dev/null || continue
@@ -155,7 +168,7 @@ sidecar_find() {
         # shellcheck disable=SC2086 # the fields after the program's name: state, parent, process group
         set -- ${line##*) }
         [[ $1 == Z ]] || parent[$pid]=$2
-        [[ $2 != "$root" && $3 != "$wanted" ]] || found[$pid]=yes
+        [[ $2 != "$root" && $3 != "$wanted" && "$2 $4" != "$orphans" ]] || found[$pid]=yes
     done
     while [[ -n $grown ]]; do
         grown=
@@ -175,12 +188,15 @@ sidecar_kill_tree() {
     kill -KILL "${sidecar_found[@]}" "$1" 2>/dev/null
 }
 
-# Kill whatever this job still runs on this node. Processes may fork meanwhile, hence the rounds. Walking the tree
-# matters: a killed runtime leaves its squashfuse behind, which is in a process group of its own.
+# Kill whatever this job still runs on this node. Processes may fork meanwhile, hence the rounds. The group alone is
+# not enough: a runtime that died leaves its squashfuse behind, which is in a process group of its own.
 sidecar_kill_rest() {
-    local rounds=40
+    local rounds=40 line
+    read -r line <"/proc/$BASHPID/stat"
+    # shellcheck disable=SC2086 # the fields after the program's name: state, parent, process group, session
+    set -- ${line##*) }
     while ((rounds-- > 0)); do
-        sidecar_find "$$" "$$"
+        sidecar_find "$$" "$$" "$4"
         [[ ${#sidecar_found[@]} -gt 0 ]] || return
         kill -KILL "${sidecar_found[@]}" 2>/dev/null
         sleep 0.05

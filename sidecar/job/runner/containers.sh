@@ -8,7 +8,8 @@ sidecar_env() { export "APPTAINERENV_$1=$2" "SINGULARITYENV_$1=$2"; }
 # sidecar_supervise NAME POLICY: the body of a supervisor; returns the container's last code.
 sidecar_supervise() {
     local code attempt=0 began delay=$sidecar_backoff_first ended
-    trap sidecar_stop_container TERM
+    trap 'sidecar_stopping=yes' TERM
+    sidecar_heed=sidecar_end_child
     while :; do
         began=$SECONDS
         sidecar_run_container "$1" "$attempt"
@@ -24,7 +25,7 @@ sidecar_supervise() {
         [[ -z $sidecar_stopping ]] || break
         delay=$((delay * 2 < sidecar_backoff_most ? delay * 2 : sidecar_backoff_most))
     done
-    sidecar_report "${ended[@]}"
+    if [[ -n $sidecar_stopping ]]; then sidecar_report_stopping "${ended[@]}"; else sidecar_report "${ended[@]}"; fi
     return "$code"
 }
 
@@ -34,12 +35,6 @@ sidecar_pause() {
     while [[ -z $sidecar_stopping && $((left--)) -gt 0 ]]; do sleep 1; done
 }
 
-# The TERM trap of a supervisor.
-sidecar_stop_container() {
-    sidecar_stopping=yes
-    sidecar_end_child
-}
-
 # A deletion may leave less time, or more, than the pod itself says.
 sidecar_read_grace() {
     local seconds=
@@ -47,7 +42,7 @@ sidecar_read_grace() {
     [[ ! $seconds =~ ^[0-9]{1,9}$ ]] || sidecar_grace_seconds=$((10#$seconds))
 }
 
-# Ask the container to end, and see to it that it does. May be called twice; the second time changes nothing.
+# Ask the container to end, and see to it that it does. A second call changes nothing.
 sidecar_end_child() {
     [[ -n $sidecar_child && $sidecar_child != "$sidecar_ending" ]] || return
     sidecar_ending=$sidecar_child
@@ -61,14 +56,17 @@ sidecar_end_child() {
         trap '' TERM
         sleep "$sidecar_grace_seconds"
         sidecar_kill_tree "$sidecar_child"
-    } &
+    } 2>/dev/null & # what it kills is nobody's news
     sidecar_killer=$!
     disown "$sidecar_killer"
 }
 sidecar_child='' sidecar_child_pulls='' sidecar_ending='' sidecar_killer=
 
 # TERM goes to the runtime alone, which passes it on to the container's first process, as a kubelet would; sent to
-# the process group, the container would get it twice. The shell that starts the runtime only notes it.
+# the process group, the container would get it twice. The shell that starts the runtime only notes it. At a time limit,
+# Slurm has told everybody already, and the container hears it again. If it ends by itself in the very moment a TERM
+# reaches Apptainer's init process, that says 143 in place of the container's code ("No child process, exiting").
+# Source: https://github.com/apptainer/apptainer, internal/pkg/runtime/engine/apptainer/process_linux.go
 sidecar_ask_child() {
     local targets tries=40
     while kill -TERM "$sidecar_child" && ((tries-- > 0)); do
@@ -100,15 +98,28 @@ sidecar_run_container() {
         return 128
     fi
     [[ -z $sidecar_stopping ]] || return 143
-    sidecar_spawn sidecar_launch "$1" "$2" "$log"
-    sidecar_child=$sidecar_pid
+    sidecar_ended=$which
+    sidecar_spawn_container "$1" "$2" "$log" || return 128
     sidecar_report container_started "$which"
-    [[ -z $sidecar_stopping ]] || sidecar_end_child
     sidecar_await "$sidecar_pipe"
     code=$?
     sidecar_child=
     sidecar_forget_killer
-    sidecar_ended=$which
+    sidecar_close_log
+    return "$code"
+}
+
+# sidecar_spawn_container NAME ATTEMPT LOG: leave in sidecar_child the process whose only child is the runtime.
+# No TERM meanwhile: what is started here must live to have its own trap, or to write the log to its end. If we miss
+# one ourselves, the job's first shell repeats it.
+sidecar_spawn_container() {
+    local code
+    trap '' TERM
+    sidecar_open_log "$3" "$sidecar_private/work/$1.$2.output" &&
+        sidecar_spawn sidecar_launch "$1" "$2" && sidecar_child=$sidecar_pid
+    code=$?
+    exec 8>&-
+    trap 'sidecar_stopping=yes' TERM
     return "$code"
 }
 
@@ -119,10 +130,10 @@ sidecar_forget_killer() {
     sidecar_killer=
 }
 
-# sidecar_launch NAME ATTEMPT LOG: run the container in the foreground, so that a signal cannot cost us its code.
+# sidecar_launch NAME ATTEMPT: run the container in the foreground, so that a signal cannot cost us its code.
 sidecar_launch() {
     trap 'sidecar_stopping=yes' TERM # its children get the signal's default back
-    local verb=run work=$sidecar_private/work/$1.$2 options=() code
+    local verb=run work=$sidecar_private/work/$1.$2 options=()
     sidecar_home=
     # shellcheck source=/dev/null
     . "$sidecar_files/containers/$1.sh" || return 128
@@ -135,24 +146,19 @@ sidecar_launch() {
         "$sidecar_image" "${sidecar_command[@]}" "${sidecar_arguments[@]}")
     umask 022
     [[ -z $sidecar_stopping ]] || return 143
-    sidecar_open_log "$3" "$work.output" || return 128
     sidecar_execute
-    code=$?
-    sidecar_close_log
-    return "$code"
 }
 
 # sidecar_open_log LOG PIPE: what goes to descriptor 8 ends up in the log. Through a pipe, as under a kubelet: with the
 # file itself as its output, a container that writes to /dev/stderr opens the file anew and cuts it off.
 sidecar_open_log() {
     mkfifo "$2" || return
-    exec 7< <(trap '' TERM && exec cat <"$2" >>"$1")
-    exec 8>"$2"
+    # shellcheck disable=SC2094 # reading and writing the pipe is what it is for
+    exec 7< <(exec cat <"$2" >>"$1") 8>"$2"
 }
 
 # Descriptor 7 ends with the last byte in the log. A process that outlived its container must not keep us waiting.
 sidecar_close_log() {
-    exec 8>&-
     read -r -t 5 <&7
     exec 7<&-
 }

@@ -40,7 +40,6 @@ sidecar_pull() {
     sidecar_report image_pulling "\"container\":\"$1\",\"attempt\":$2"
     sidecar_spawn sidecar_pull_locked "$3" "$3.part.$sidecar_job.$1"
     sidecar_child=$sidecar_pid sidecar_child_pulls=yes
-    [[ -z $sidecar_stopping ]] || sidecar_end_child
     sidecar_await "$sidecar_pipe"
     local code=$?
     sidecar_child='' sidecar_child_pulls=

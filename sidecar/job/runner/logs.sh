@@ -18,6 +18,7 @@ declare -A sidecar_sizes=()
 sidecar_watch() {
     local line
     trap '' TERM
+    exec 2>/dev/null # what is killed at the end is nobody's news
     while :; do
         sleep 1
         sidecar_index_logs

@@ -12,7 +12,8 @@ sidecar_run() {
 
 sidecar_run_pod() {
     sidecar_supervisors=()
-    trap sidecar_stop TERM
+    sidecar_heed=sidecar_stop
+    trap 'sidecar_stopping=yes' TERM
     if ! sidecar_make_empty_dirs; then
         echo "slurm-sidecar: the pod's emptyDir volumes cannot be made" >&2
         exit 128
@@ -29,9 +30,10 @@ sidecar_run_in_mesh() {
         declare -f
         declare -p "${!sidecar_@}"
         # shellcheck disable=SC2016 # the other shell's own process id
-        echo 'echo $$ >"$sidecar_private/mesh.pid"; sidecar_run_pod'
+        echo 'trap "sidecar_stopping=yes" TERM; echo $$ >"$sidecar_private/mesh.pid"; sidecar_run_pod'
     } >"$sidecar_private/mesh-run.sh"
-    trap sidecar_stop_mesh TERM
+    sidecar_heed=sidecar_stop_mesh
+    trap 'sidecar_stopping=yes' TERM
     sidecar_spawn "$BASH" "$TMPDIR/mesh.sh" "$BASH" "$sidecar_private/mesh-run.sh"
     sidecar_await "$sidecar_pipe"
     exit
@@ -39,7 +41,7 @@ sidecar_run_in_mesh() {
 
 sidecar_stop_mesh() {
     [[ -s $sidecar_private/mesh.pid ]] || sidecar_stop_early
-    kill -TERM "$(<"$sidecar_private/mesh.pid")"
+    kill -TERM "$(<"$sidecar_private/mesh.pid")" 2>/dev/null
 }
 
 # The user's text may have a clean-up of its own: it runs at the end, before ours.
@@ -50,20 +52,23 @@ sidecar_keep_user_exit() {
     trap sidecar_finish EXIT
 }
 
-# The TERM trap of the job's first shell: the supervisors know what to do.
+# The supervisors know what to do. They are told for some seconds, as they cannot always listen; not for ever, as other
+# processes may come to have the ids of those that have ended.
 sidecar_stop() {
-    [[ -z $sidecar_stopping ]] || return
-    sidecar_stopping=yes
-    sidecar_report job_stopping '"signal":"TERM"'
+    ((sidecar_told++ < 25)) || return
+    [[ $sidecar_told -gt 1 ]] || sidecar_report_stopping
     [[ ${#sidecar_supervisors[@]} -eq 0 ]] || kill -TERM "${sidecar_supervisors[@]}" 2>/dev/null
 }
+sidecar_told=0
 
-# sidecar_start NAME POLICY
+# sidecar_start NAME POLICY: nothing more is started in a job that was asked to stop.
 sidecar_start() {
-    [[ -z $sidecar_stopping ]] || exit 143
+    if [[ -n $sidecar_stopping ]]; then
+        sidecar_stop
+        return 143
+    fi
     sidecar_spawn sidecar_supervise "$1" "$2"
     sidecar_supervisors+=("$sidecar_pid")
-    [[ -z $sidecar_stopping ]] || kill -TERM "$sidecar_pid"
 }
 
 # An init container that has succeeded is done, also under Always.
@@ -72,7 +77,7 @@ sidecar_run_init() {
     [[ $sidecar_restart_policy != Never ]] || policy=Never
     for name in "${sidecar_init_containers[@]}"; do
         sidecar_supervisors=()
-        sidecar_start "$name" "$policy"
+        sidecar_start "$name" "$policy" || exit
         sidecar_await "$sidecar_pipe" || exit
     done
     sidecar_supervisors=()
@@ -82,7 +87,10 @@ sidecar_run_init() {
 sidecar_run_main() {
     local name pipe pipes=() code result=0
     for name in "${sidecar_main_containers[@]}"; do
-        sidecar_start "$name" "$sidecar_restart_policy"
+        sidecar_start "$name" "$sidecar_restart_policy" || {
+            result=143
+            break
+        }
         pipes+=("$sidecar_pipe")
     done
     for pipe in "${pipes[@]}"; do

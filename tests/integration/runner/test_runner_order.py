@@ -9,7 +9,7 @@ from sidecar.domain.pod import (
 )
 from sidecar.job import report
 from tests.jobs import a_container, a_pod, an_init_container
-from tests.running import Starter
+from tests.running import Starter, wait_until
 
 
 def test_init_containers_run_first_and_the_first_failing_main_container_gives_the_code(start: Starter) -> None:
@@ -99,9 +99,10 @@ def test_always_restarts_mains_but_not_an_init_container_that_succeeded(start: S
             restart_policy=RestartPolicy.ALWAYS,
         )
     )
-    job.wait_for("hello", attempt=1)
+    wait_until(lambda: "ContainerRestarting main.2" in job.story_so_far())
     job.terminate()
 
     assert job.finish() == 0
+    assert job.log(attempt=1) == "hello\n"
     assert job.story().count("ContainerStarted init.0") == 1
     assert "ContainerStarted init.1" not in job.story()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +18,7 @@ from sidecar.domain.pod import (
 )
 from sidecar.job import report
 from sidecar.job.site import JobSite
-from tests.jobs import a_container, a_pod, an_init_container
+from tests.jobs import UID, a_container, a_pod, an_init_container
 from tests.running import Starter, running, shell, wait_until
 
 
@@ -33,13 +37,14 @@ def test_a_container_that_is_told_to_stop_may_end_by_itself_and_is_told_once(sta
 
 
 def test_a_time_limit_tells_every_process_and_the_codes_are_still_the_containers_own(start: Starter) -> None:
-    # The container's process hears it twice, once from Slurm and once from the runtime, which was told too.
-    ends = """trap 'trap "" TERM; exit 5' TERM; echo up; while :; do sleep 0.1; done"""
+    # The container's process hears it several times: from Slurm, from the runtime, which was told too, and from the
+    # runner. Then it takes its time: a TERM in the moment of its end would make the runtime lose its code.
+    ends = """trap 'trap "" TERM; sleep 2; exit 5' TERM; echo up; while :; do sleep 0.1; done"""
     job = start(
         a_pod(
             a_container("ends", "sh", "-c", ends),
             a_container("stays", "sh", "-c", 'trap "" TERM; echo up; sleep 475'),
-            grace_seconds=1,
+            grace_seconds=4,
         )
     )
     job.wait_for("up", "ends")
@@ -49,6 +54,50 @@ def test_a_time_limit_tells_every_process_and_the_codes_are_still_the_containers
     assert job.finish() == 5
     assert {"ContainerTerminated ends.0 5", "ContainerTerminated stays.0 137"} < set(job.story())
     assert job.story()[-1] == "JobFinished 5"
+
+
+def test_the_end_of_a_container_is_never_told_before_the_request_that_caused_it(start: Starter) -> None:
+    job = start(shell("echo up; sleep 477"))
+    job.wait_for("up")
+    os.killpg(job.process.pid, signal.SIGTERM)
+
+    assert job.finish() == 143
+    assert job.story()[-3:] == ["JobStopping", "ContainerTerminated main.0 143", "JobFinished 143"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["first_shell", "all_processes"])
+def test_the_report_is_consistent_whenever_the_job_is_told_to_stop(
+    start: Starter, tmp_path: Path, tell: Callable[[int, int], None], seed: int
+) -> None:
+    chance = random.Random(seed)
+    ends = """trap 'trap "" TERM; exit 5' TERM; sleep 0.5"""
+    containers = a_container("ends", "sh", "-c", ends), a_container("stays", "sh", "-c", 'trap "" TERM; sleep 476')
+    jobs = []
+    for number in range(3):
+        pod = replace(a_pod(*containers, grace_seconds=1), uid=f"{UID[:-1]}{number}")
+        jobs.append(start(pod, job_id=str(number + 1)))
+        time.sleep(chance.uniform(0, 0.4))
+    for job in jobs:
+        tell(job.process.pid, signal.SIGTERM)
+        time.sleep(chance.uniform(0, 0.2))
+
+    for job in jobs:
+        _check_story(job.finish(), job.story())
+    assert running("sleep 476") == []
+    assert list((tmp_path / "node-tmp").glob("*")) == []
+
+
+def _check_story(code: int, story: list[str]) -> None:
+    """Each container that started ended once, and the job's end is last. No story: the script had not yet begun."""
+    if not story:
+        assert code == -signal.SIGTERM
+        return
+    assert story[-1] == f"JobFinished {code}"
+    assert story.count("JobStopping") == 1
+    for name in "ends", "stays":
+        ended = [fact for fact in story if fact.startswith(f"ContainerTerminated {name}.0")]
+        assert len(ended) == story.count(f"ContainerStarted {name}.0")
 
 
 @pytest.mark.parametrize("grace_seconds", [0, 1])
