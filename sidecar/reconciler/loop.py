@@ -165,7 +165,7 @@ class Reconciler:
 
         def progress(pod: PodState, facts: NewFacts) -> list[Observation]:
             nonlocal ended
-            ended = ended or facts.has_just_finished
+            ended = ended or facts.asks_for_a_look
             return observe.progress(pod, None, facts.settled)
 
         self._take_in([*running, *queued[:MAX_QUEUED_REPORTS]], progress)

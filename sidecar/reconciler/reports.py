@@ -11,6 +11,8 @@ from sidecar.domain.state import PodState
 from sidecar.job import report
 from sidecar.job.paths import PodDirectory
 
+_LOOKS = 3
+
 Fact = tuple[ev.Event, datetime]
 
 
@@ -24,13 +26,18 @@ class NewFacts:
     """Facts from the moment on at which the job was told to stop: only Slurm knows why, so they wait for its word."""
     finished_code: int | None = None
     """The job's own last word, its exit code."""
-    has_just_finished: bool = False
-    """Whether that last word is new."""
+    looks_asked_for: int = 0
+    """How often Slurm was looked at because of that last word."""
     is_stopping: bool = False
     expected: bool = True
     """Whether this pod's job can report at all."""
     offset: int = 0
     """How far the report has been read."""
+
+    @property
+    def asks_for_a_look(self) -> bool:
+        """Whether Slurm should be asked for its verdict now: it has it a moment after the job's last word."""
+        return self.finished_code is not None and self.looks_asked_for < _LOOKS
 
     @property
     def all(self) -> tuple[Fact, ...]:
@@ -56,6 +63,7 @@ class Reports:
         self._taken[uid] = NewFacts(
             pending=facts.pending,
             finished_code=facts.finished_code,
+            looks_asked_for=facts.looks_asked_for + facts.asks_for_a_look,
             is_stopping=facts.is_stopping,
             expected=facts.expected,
             offset=facts.offset,
@@ -80,7 +88,7 @@ def _add(before: NewFacts, added: report.Report) -> NewFacts:
         settled=tuple(settled),
         pending=tuple(pending),
         finished_code=code,
-        has_just_finished=code is not None and before.finished_code is None,
+        looks_asked_for=before.looks_asked_for,
         is_stopping=stopping,
         expected=before.expected,
         offset=added.offset,

@@ -128,13 +128,14 @@ def test_where_nodes_do_not_see_the_folder_no_report_is_expected(job: ReportingJ
     assert (facts.expected, reports.read(POD).expected) == (False, False)
 
 
-def test_the_last_word_of_a_job_is_new_only_once(job: ReportingJob) -> None:
+def test_the_last_word_of_a_job_asks_for_a_few_looks_at_slurm_and_then_no_more(job: ReportingJob) -> None:
     reports = reports_of(job)
     job.says("job_finished", code=0)
 
-    first = reports.read(POD)
-    reports.taken_in(POD.uid, first)
-    again = reports.read(POD)
+    asked = []
+    for _ in range(10):
+        facts = reports.read(POD)
+        asked.append(facts.asks_for_a_look)
+        reports.taken_in(POD.uid, facts)
 
-    assert (first.finished_code, first.has_just_finished) == (0, True)
-    assert (again.finished_code, again.has_just_finished) == (0, False)
+    assert asked == [True] * 3 + [False] * 7
