@@ -8,17 +8,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from sidecar.cli import doctor_files
+from sidecar.cli import doctor_files, doctor_runtime
 from sidecar.cli.client import DaemonClient, DaemonRefused, DaemonUnreachable, address_of
 from sidecar.cli.findings import Finding, ok, problem, warning
 from sidecar.domain.slurm_state import SlurmState
 from sidecar.errors import AccountingDisabled, CannotListen, InvalidSettings, SlurmError
 from sidecar.settings import Settings, load
 from sidecar.slurm.client import Programs, SlurmClient
-from sidecar.slurm.process import Call, run
 from sidecar.web.server import listen
-
-_RUNTIME_SECONDS = 60
 
 
 def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | None, now: datetime) -> Iterator[Finding]:
@@ -33,7 +30,7 @@ def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | No
     if os.getuid() == 0:
         yield warning("user", "this is root; run the check as the user the daemon runs as, who is never root")
     yield from _slurm(settings, environ, now)
-    yield _runtime(settings, environ, image)
+    yield from doctor_runtime.examine(settings, environ, image)
     yield doctor_files.data_folder(settings)
     yield from doctor_files.database(settings)
     yield from _daemon(settings)
@@ -93,33 +90,6 @@ def _accounting(client: SlurmClient, now: datetime) -> Finding:
     except SlurmError as error:
         return warning("accounting", f"sacct does not answer ({error}); pods run, their usage waits until it does")
     return ok("accounting", "sacct answers")
-
-
-def _runtime(settings: Settings, environ: Mapping[str, str], image: Path | None) -> Finding:
-    program = settings.singularity_path
-    found = shutil.which(program, path=settings.search_path)
-    if found is None:
-        return warning(
-            "runtime", f"{program} is not on this machine; the compute nodes need it, here or under SingularityPath"
-        )
-    if image is not None and not image.exists():
-        return problem("runtime", f"there is no image {image}; give --image the path of a SIF file")
-    action = ["--version"] if image is None else ["exec", *settings.singularity_default_options, str(image.absolute())]
-    argv = [found, *action, *([] if image is None else ["/bin/sh", "-c", "exit 0"])]
-    passed_on = {name: environ[name] for name in ("PATH", "HOME", "USER", "TMPDIR") if name in environ}
-    try:
-        answer = run(Call(argv=argv, environment=passed_on, timeout_seconds=_RUNTIME_SECONDS))
-    except SlurmError as error:
-        return problem("runtime", f"{error}; see SingularityPath")
-    if answer.code:
-        last = answer.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        what = "does not tell its version" if image is None else f"cannot start a container of {image} on this machine"
-        return problem("runtime", f"{found} {what}: {last[0]}")
-    if image is None:
-        return ok(
-            "runtime", f"{found}, {answer.stdout.strip()}; no container was started: give --image FILE to try one"
-        )
-    return ok("runtime", f"{found} started a container of {image} on this machine")
 
 
 def _daemon(settings: Settings) -> Iterator[Finding]:

@@ -98,7 +98,7 @@ def serve(
 def check(
     config: Config = None,
     image: Annotated[
-        Path | None, typer.Option("--image", metavar="FILE", help="Start a container of this image, too.")
+        Path | None, typer.Option("--image", metavar="FILE", help="Try a container of this image.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

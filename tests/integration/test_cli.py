@@ -472,7 +472,7 @@ def test_check_speaks_with_the_running_daemon(site: Site) -> None:
     assert said["daemon"].startswith(f"running at unix://{site.folder}/s.sock and ")
 
 
-def test_check_tries_the_runtime_with_an_image(site: Site) -> None:
+def test_check_starts_a_container_with_an_image_or_without(site: Site) -> None:
     runtime = site.folder / "no-runtime"
     image = site.folder / "image.sif"
     image.touch()
@@ -481,9 +481,10 @@ def test_check_tries_the_runtime_with_an_image(site: Site) -> None:
     )
     runtime.chmod(0o755)
 
-    assert "runtime version 1; no container was started: give --image FILE" in site.run("check").out
-    tried = site.run("check", "--image", str(image)).out
-    assert f"cannot start a container of {image} on this machine: FATAL: no" in tried
+    own = site.run("check").out
+    assert "runtime version 1" in own
+    assert "cannot start a container of this machine's own programs here: FATAL: no" in own
+    assert f"cannot start a container of {image} here: FATAL: no" in site.run("check", "--image", str(image)).out
 
 
 def test_render_prints_the_script_and_submits_nothing(site: Site) -> None:
