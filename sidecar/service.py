@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -174,9 +174,3 @@ def accepted(pod: Pod, plan: JobPlan) -> ev.PodAccepted:
         requested_gpus=plan.requests.gpus,
         notes=(*pod.notes, *plan.notes),
     )
-
-
-def preview(pod: Pod, policy: SitePolicy, site: JobSite) -> tuple[Pod, JobPlan]:
-    """What :meth:`Service.create` would submit, without doing anything; image names and flags resolved."""
-    plan = planning.plan(pod, policy, token="0" * 12)
-    return replace(pod, notes=(*pod.notes, *plan.notes)), plan

@@ -22,6 +22,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _INTERRUPTED = 130
 """What a shell shows for a program ended by Ctrl-C."""
 
+_NO_TOKEN = "0" * 12
+"""Stands where a submission's token would be."""
+
 
 def translated(path: Path, namespace: str, settings: Settings) -> manifest.Translation:
     """The pod of a manifest; its notes go to standard error.
@@ -159,14 +162,14 @@ def rendered(settings: Settings, translation: manifest.Translation) -> str:
     :raises SidecarError: the daemon would refuse the pod, for this reason
     """
     from sidecar.bootstrap import job_site
+    from sidecar.domain.planning import plan
     from sidecar.job import script
     from sidecar.job.paths import PodDirectory
-    from sidecar.service import preview
     from sidecar.wire import create
 
-    body = msgspec.json.encode(translation.request)
-    pod, plan = preview(create.read(body, settings.policy), settings.policy, job_site(settings))
-    for text in pod.notes:
+    pod = create.read(msgspec.json.encode(translation.request), settings.policy)
+    planned = plan(pod, settings.policy, token=_NO_TOKEN)
+    for text in (*pod.notes, *planned.notes):
         note(text)
     place = PodDirectory.of(settings.data_root_folder, namespace=pod.namespace, uid=pod.uid)
-    return script.render(pod, plan, directory=place, token="0" * 12, site=job_site(settings))
+    return script.render(pod, planned, directory=place, token=_NO_TOKEN, site=job_site(settings))

@@ -42,15 +42,3 @@ def named(session: Session, text: str) -> list[PodState]:
         condition = (PodRow.name == name) & (PodRow.namespace == namespace)
     rows = session.scalars(select(PodRow.state).where(condition).order_by(PodRow.accepted_at.desc()))
     return [decode_state(row) for row in rows]
-
-
-def newest(session: Session, limit: int) -> list[PodState]:
-    """The pods accepted last, newest first."""
-    statement = select(PodRow.state).order_by(PodRow.accepted_at.desc()).limit(limit)
-    return [decode_state(text) for text in session.scalars(statement)]
-
-
-def count_by_phase(session: Session) -> dict[str, int]:
-    """How many pods there are in each phase."""
-    rows = session.execute(select(PodRow.phase, func.count()).group_by(PodRow.phase))
-    return dict(rows.all())
