@@ -33,6 +33,7 @@ sidecar_report_stopping() {
 
 # Take possession of the pod, or leave without a trace: exactly one job runs a pod, whatever Slurm did.
 sidecar_begin() {
+    unset SLURM_JWT # the sidecar's own key to Slurm, where it has one
     sidecar_umask=$(umask)
     umask 077
     sidecar_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
