@@ -103,11 +103,13 @@ async def readyz(request: Request) -> Response:
     context = context_of(request)
     problem = await run_in_threadpool(context.database_problem)
     health = context.monitor.health
-    ready = not problem and health.last_success_at is not None and not health.failures_in_a_row
+    # While no pod is alive, the reading of the cluster's resources is all that is asked of Slurm.
+    trouble = context.monitor.slurm_trouble or context.cluster.snapshot.error
+    ready = not problem and health.last_success_at is not None and not trouble
     details = {
         "status": "ok" if ready else "not ready",
         "database": problem or "ok",
-        "slurm": health.error or ("ok" if health.last_success_at else "not asked yet"),
+        "slurm": trouble or ("ok" if health.last_success_at else "not asked yet"),
         "last_reconciled_at": health.last_success_at.isoformat() if health.last_success_at else None,
         "failures_in_a_row": health.failures_in_a_row,
         "orphan_job_ids": list(health.orphan_job_ids),

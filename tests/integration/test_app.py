@@ -210,3 +210,13 @@ def test_a_request_is_read_whatever_its_content_type_says(app: App) -> None:
     answer = app.client.post("/create", content=json.dumps(request_with()).encode())
 
     assert answer.status_code == 200
+
+
+def test_a_slurm_that_does_not_answer_is_seen_also_while_no_pod_is_alive(app: App) -> None:
+    app.slurm_says("sinfo", "slurm_load_partitions: Unable to contact slurm controller (connect failure)")
+    app.daemon.reconciler.reconcile_once()
+    answer = app.client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert "Unable to contact slurm controller" in answer.json()["slurm"]
+    assert app.ask("GET", "/status", []).json()["status"] == "ok"
