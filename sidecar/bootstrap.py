@@ -43,16 +43,20 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def slurm_client(settings: Settings, environ: Mapping[str, str]) -> SlurmClient:
-    """Slurm as the settings describe it."""
-    programs = Programs(
+def slurm_programs(settings: Settings) -> Programs:
+    """Slurm's programs as the settings name them."""
+    return Programs(
         sbatch=settings.sbatch_path,
         scancel=settings.scancel_path,
         squeue=settings.squeue_path,
         sacct=settings.sacct_path,
         sinfo=settings.sinfo_path,
     )
-    return SlurmClient(programs, timeout_seconds=settings.slurm_timeout, environ=environ)
+
+
+def slurm_client(settings: Settings, environ: Mapping[str, str]) -> SlurmClient:
+    """Slurm as the settings describe it."""
+    return SlurmClient(slurm_programs(settings), timeout_seconds=settings.slurm_timeout, environ=environ)
 
 
 def job_site(settings: Settings) -> JobSite:

@@ -66,6 +66,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+def words_of(path: Path) -> list[str]:
+    """The words that a script noted, each with a NUL behind it."""
+    return path.read_text().split("\0")[:-1]
+
+
 def running(words: str) -> list[int]:
     """Processes whose command line holds these words."""
     found = []

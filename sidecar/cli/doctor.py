@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from sidecar.bootstrap import slurm_client, slurm_programs
 from sidecar.cli import doctor_files, doctor_runtime
 from sidecar.cli.client import DaemonClient, DaemonRefused, DaemonUnreachable, address_of
 from sidecar.cli.findings import Finding, ok, problem, warning
 from sidecar.domain.slurm_state import SlurmState
 from sidecar.errors import AccountingDisabled, CannotListen, InvalidSettings, SlurmError
 from sidecar.settings import Settings, load
-from sidecar.slurm.client import Programs, SlurmClient
+from sidecar.slurm.client import SlurmClient
 from sidecar.web.server import listen
 
 
@@ -37,14 +38,8 @@ def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | No
 
 
 def _slurm(settings: Settings, environ: Mapping[str, str], now: datetime) -> Iterator[Finding]:
-    programs = Programs(
-        sbatch=settings.sbatch_path,
-        scancel=settings.scancel_path,
-        squeue=settings.squeue_path,
-        sacct=settings.sacct_path,
-        sinfo=settings.sinfo_path,
-    )
-    client = SlurmClient(programs, timeout_seconds=settings.slurm_timeout, environ=environ)
+    programs = slurm_programs(settings)
+    client = slurm_client(settings, environ)
     for name in ("sbatch", "scancel", "squeue", "sinfo", "sacct"):
         yield _program(client, name, getattr(programs, name), settings.search_path)
     yield _queue(client)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from sidecar.domain.slurm_state import SlurmState
 from sidecar.errors import AccountingDisabled, SlurmError, SlurmUnreachable
 from sidecar.slurm.client import Programs, SlurmClient
+from tests.running import wait_until, words_of
 
 FORMAT_OF_SQUEUE = """
 for word; do case $word in --format=*) line=${word#--format=} ;; esac; done
@@ -27,17 +27,6 @@ main${d}pods${d}node1${d}a|b$d/srv/pods$d$d"
 """
 
 Install = Callable[..., SlurmClient]
-
-
-def words_of(path: Path) -> list[str]:
-    return path.read_text().split("\0")[:-1]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "this should have happened long ago"
-        time.sleep(0.01)
 
 
 def test_squeue_is_asked_once_for_all_our_jobs(install: Install, tmp_path: Path) -> None:

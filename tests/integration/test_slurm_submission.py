@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,23 +11,13 @@ import pytest
 
 from sidecar.errors import SlurmRefused, SlurmUnreachable, UnreadableSlurmOutput
 from sidecar.slurm.client import SlurmClient
+from tests.running import wait_until, words_of
 
 Install = Callable[..., SlurmClient]
 
 
 def submit(client: SlurmClient, lock_fd: int | None = None) -> str:
     return client.sbatch(Path("/srv/pods/job.slurm"), lock_fd=lock_fd)
-
-
-def words_of(path: Path) -> list[str]:
-    return path.read_text().split("\0")[:-1]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "this should have happened long ago"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("printed", ["4711", "4711;cluster", "Welcome to the cluster\\n4711"])
