@@ -106,7 +106,9 @@ def prepare_data_root(settings: Settings) -> None:
     except OSError as error:
         raise CannotServe(f"DataRootFolder {root} cannot be used: {error.strerror}") from error
     if not os.access(root, os.W_OK | os.X_OK):
-        raise CannotServe(f"DataRootFolder {root} cannot be written by user {os.getuid()}")
+        raise CannotServe(
+            f"DataRootFolder {root} cannot be written by user {os.getuid()}; check its owner, mode and file system"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
