@@ -61,7 +61,8 @@ def _value(var: kube.EnvVar, container: str, identity: Mapping[str, str]) -> str
         return var.value or ""
     reference = _reference(var.value_from, where)
     if reference is None:
-        raise UnsupportedPod(f"{where}: valueFrom has arrived unresolved; interLink resolves it before it gets here")
+        kind = ".".join(["valueFrom", *(str(name)[:80] for name in var.value_from)])
+        raise UnsupportedPod(f"{where}: {kind} has arrived unresolved; interLink resolves it before it gets here")
     if not identity.get(reference.field_path):
         raise UnsupportedPod(f"{where}: valueFrom.fieldRef {reference.field_path} is not available here")
     return identity[reference.field_path]
@@ -82,8 +83,6 @@ def _absolute(path: str, where: str) -> str:
 
 def _mount(mount: kube.VolumeMount, container: str) -> domain.Mount:
     where = f"container {container}: volumeMount {mount.name}"
-    if mount.sub_path_expr:
-        raise UnsupportedPod(f"{where}: subPathExpr is not supported yet")
     sub_path = mount.sub_path or ""
     if sub_path.startswith("/") or ".." in sub_path.split("/") or "\n" in sub_path or "\0" in sub_path:
         raise UnsupportedPod(f"{where}: subPath must be a relative path without ..")

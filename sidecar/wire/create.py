@@ -9,10 +9,10 @@ import msgspec
 from sidecar.domain import pod as domain
 from sidecar.domain.plan import SitePolicy
 from sidecar.errors import MalformedRequest, UnsupportedPod
-from sidecar.wire import decode, options, unknown
+from sidecar.wire import decode, options
 from sidecar.wire import kubernetes as kube
 from sidecar.wire.containers import read_container
-from sidecar.wire.unsupported import check_pod, notes_on_pod
+from sidecar.wire.unsupported import check_pod
 from sidecar.wire.volumes import read_volumes
 
 
@@ -30,8 +30,7 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
     _check_container_names(pod.spec)
     if request.jobScript:
         raise UnsupportedPod("jobScript: this sidecar writes the job's script itself")
-    skipped = unknown.fields(_raw_pod(body), kube.Pod)
-    check_pod(pod.spec, skipped, policy)
+    field_notes = check_pod(_raw_pod(body), pod.spec, policy)
     job_options, alias_notes = options.read(pod.metadata.annotations or {})
     identity = {"metadata.name": name, "metadata.namespace": namespace, "metadata.uid": uid}
     return domain.Pod(
@@ -43,7 +42,7 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         restart_policy=_restart_policy(pod.spec),
         grace_seconds=_grace_seconds(pod.spec),
         options=job_options,
-        notes=(*alias_notes, *notes_on_pod(pod.spec, policy), *(f"unknown field {f[2:]} skipped" for f in skipped)),
+        notes=(*alias_notes, *field_notes),
     )
 
 

@@ -1,7 +1,7 @@
 """The Kubernetes and interLink types of a request, as far as the sidecar reads them.
 
-Names are Kubernetes' own. ``None`` where Go sends ``null`` or nothing. A field of type ``Any`` is one whose presence
-alone matters. What a request holds beside these fields is found by :mod:`sidecar.wire.unknown`.
+Names are Kubernetes' own. ``None`` where Go sends ``null`` or nothing. What becomes of the fields that are not
+here, :mod:`sidecar.wire.field_table` says.
 
 Source: https://github.com/kubernetes/api/blob/master/core/v1/types.go and
 https://github.com/interlink-hq/interLink/blob/main/pkg/interlink/types.go

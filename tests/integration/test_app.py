@@ -188,7 +188,7 @@ def test_unknown_fields_are_in_the_pods_history(app: App) -> None:
     app.create(a_request(a_pod_json(a_container_json(imagePullPolcy="Never"), restartPolcy="x")))
 
     (state,) = app.daemon.context.service.states([UID]).values()
-    assert "unknown field spec.containers.imagePullPolcy skipped" in state.notes
+    assert "unknown field container main: imagePullPolcy skipped" in state.notes
     assert "unknown field spec.restartPolcy skipped" in state.notes
 
 

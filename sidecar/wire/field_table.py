@@ -1,0 +1,272 @@
+"""The table of a pod's fields: what each comes to. ``docs/pod-fields.md`` shows it, and a test keeps it true."""
+
+from __future__ import annotations
+
+from sidecar.wire.fields import Entry, Treatment, at, tree
+
+
+def honoured(path: str, sentence: str, shown_by: str, *nothing: object, switch: str = "") -> Entry:
+    return Entry(
+        path=path, treatment=Treatment.HONOURED, sentence=sentence, shown_by=shown_by, nothing=nothing, switch=switch
+    )
+
+
+def refused(path: str, sentence: str, *nothing: object, switch: str = "") -> Entry:
+    return Entry(path=path, treatment=Treatment.REFUSED, sentence=sentence, nothing=nothing, switch=switch)
+
+
+def ignored(path: str, sentence: str, *nothing: object) -> Entry:
+    return Entry(path=path, treatment=Treatment.IGNORED, sentence=sentence, nothing=nothing)
+
+
+def elsewhere(path: str, sentence: str) -> Entry:
+    return Entry(path=path, treatment=Treatment.ELSEWHERE, sentence=sentence)
+
+
+def resolved(path: str, sentence: str) -> Entry:
+    return Entry(path=path, treatment=Treatment.RESOLVED, sentence=sentence)
+
+
+_VALUES = "e2e/test_values.py"
+_PODS = "e2e/test_pods.py"
+_VOLUMES = "integration/runner/test_runner_volumes.py"
+_WIRE_VOLUMES = "unit/test_wire_volumes.py"
+_OWNER = "files belong to the job's user, who is the user of all of the pod's containers"
+
+_ITEMS = (
+    honoured("items", "select and rename keys; without them every key is a file", _WIRE_VOLUMES),
+    honoured("items.key", "a missing one is refused unless the source is optional", _WIRE_VOLUMES),
+    honoured("items.path", "relative, without ..", _WIRE_VOLUMES),
+    honoured("items.mode", "the file's permission bits", _VALUES),
+    ignored("items.user", _OWNER),
+)
+_REFERENCE = (
+    honoured("fieldRef", "the field's value, as interLink resolves it", _VALUES),
+    honoured("fieldRef.apiVersion", "v1 is the only one", _VALUES),
+    honoured("fieldRef.fieldPath", "the field's value", _VALUES),
+    honoured("resourceFieldRef", "the resource's value, as interLink resolves it", _VALUES),
+    honoured("resourceFieldRef.containerName", "whose resource", _VALUES),
+    honoured("resourceFieldRef.resource", "which resource", _VALUES),
+    honoured("resourceFieldRef.divisor", "in which unit", _VALUES),
+)
+
+_CLUSTER_VOLUME = "use configMap, secret, projected, emptyDir or hostPath"
+_VOLUME = (
+    honoured("name", "the volume's name", _WIRE_VOLUMES),
+    honoured("hostPath", "a path of the compute node, within the site's rules", _VOLUMES),
+    honoured("hostPath.path", "absolute, without ..", _VOLUMES),
+    honoured("hostPath.type", "checked, or made, on the compute node", _VOLUMES),
+    honoured("emptyDir", "a directory of the job's, gone with it", _VALUES),
+    honoured("emptyDir.medium", "Memory: in /dev/shm of the compute node", _VALUES),
+    honoured("emptyDir.sizeLimit", "recorded; the job's memory and disk limits hold for all it writes", _WIRE_VOLUMES),
+    refused("emptyDir.mode", "leave it out; all containers run as the user who owns the directory"),
+    honoured("configMap", "exactly its keys, read-only", _VALUES),
+    honoured("configMap.name", "which ConfigMap", _VALUES),
+    honoured("configMap.defaultMode", "the files' permission bits", _WIRE_VOLUMES),
+    honoured("configMap.optional", "true: it, and any of its keys, may be absent", _WIRE_VOLUMES),
+    ignored("configMap.defaultUser", _OWNER),
+    *at("configMap", _ITEMS),
+    honoured("secret", "exactly its keys, read-only", _WIRE_VOLUMES),
+    honoured("secret.secretName", "which Secret", _WIRE_VOLUMES),
+    honoured("secret.defaultMode", "the files' permission bits", _WIRE_VOLUMES),
+    honoured("secret.optional", "true: it, and any of its keys, may be absent", _WIRE_VOLUMES),
+    ignored("secret.defaultUser", _OWNER),
+    *at("secret", _ITEMS),
+    honoured("projected", "the files that interLink puts together", _VALUES),
+    honoured("projected.defaultMode", "the files' permission bits", _WIRE_VOLUMES),
+    ignored("projected.defaultUser", _OWNER),
+    honoured("projected.sources", "interLink sends their files", _VALUES),
+    *(
+        entry
+        for source in ("configMap", "secret")
+        for entry in (
+            honoured(f"projected.sources.{source}", "interLink sends its files", _VALUES),
+            honoured(f"projected.sources.{source}.name", "which one", _VALUES),
+            honoured(f"projected.sources.{source}.optional", "interLink skips an absent one", _WIRE_VOLUMES),
+            *at(f"projected.sources.{source}", _ITEMS),
+        )
+    ),
+    honoured("projected.sources.downwardAPI", "interLink sends its files", _VALUES),
+    honoured("projected.sources.downwardAPI.items", "interLink sends their values", _VALUES),
+    honoured("projected.sources.downwardAPI.items.path", "the file's path", _VALUES),
+    honoured("projected.sources.downwardAPI.items.mode", "the file's permission bits", _VALUES),
+    ignored("projected.sources.downwardAPI.items.user", _OWNER),
+    *at("projected.sources.downwardAPI.items", _REFERENCE),
+    honoured("projected.sources.serviceAccountToken", "interLink sends the token", _WIRE_VOLUMES),
+    honoured("projected.sources.serviceAccountToken.path", "the token's file", _WIRE_VOLUMES),
+    elsewhere("projected.sources.serviceAccountToken.audience", "interLink asks Kubernetes for the token"),
+    elsewhere("projected.sources.serviceAccountToken.expirationSeconds", "interLink asks Kubernetes for the token"),
+    ignored("projected.sources.serviceAccountToken.user", _OWNER),
+    refused("projected.sources.clusterTrustBundle", "interLink does not send it; use a configMap"),
+    refused("projected.sources.podCertificate", "interLink does not send it; use a secret"),
+    refused("downwardAPI", "use a projected volume with a downwardAPI source"),
+    refused("persistentVolumeClaim", _CLUSTER_VOLUME),
+    refused("image", "name the image as the container's own"),
+    *(
+        refused(kind, _CLUSTER_VOLUME)
+        for kind in (
+            "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "nfs", "iscsi", "glusterfs", "rbd", "flexVolume",
+            "cinder", "cephfs", "flocker", "fc", "azureFile", "vsphereVolume", "quobyte", "azureDisk",
+            "photonPersistentDisk", "portworxVolume", "scaleIO", "storageos", "csi", "ephemeral",
+        )
+    ),
+)  # fmt: skip
+
+_NO_LABELS = "the site decides how its nodes confine jobs"
+_ANY_SECURITY = (
+    honoured("runAsUser", "the job's user; another, and root, is refused", "unit/test_wire_create.py"),
+    honoured("runAsGroup", "the job's group; another is refused", "unit/test_wire_create.py"),
+    honoured("runAsNonRoot", "jobs never run as root", "unit/test_wire_create.py"),
+    ignored("seLinuxOptions", _NO_LABELS),
+    ignored("windowsOptions", "compute nodes run Linux"),
+    ignored("seccompProfile", _NO_LABELS),
+    ignored("appArmorProfile", _NO_LABELS),
+)
+_POD_SECURITY = (
+    *_ANY_SECURITY,
+    ignored("fsGroup", _OWNER),
+    ignored("fsGroupChangePolicy", _OWNER),
+    ignored("supplementalGroups", "a job has the groups of its user"),
+    ignored("supplementalGroupsPolicy", "a job has the groups of its user"),
+    ignored("seLinuxChangePolicy", _NO_LABELS),
+    refused("sysctls", "jobs cannot set the node's kernel parameters"),
+)
+_CONTAINER_SECURITY = (
+    *_ANY_SECURITY,
+    refused("privileged", "jobs have no privileges"),
+    honoured("capabilities", "as follows", "unit/test_wire_create.py"),
+    refused("capabilities.add", "jobs have no capabilities"),
+    honoured("capabilities.drop", "jobs have no capabilities to begin with", "unit/test_wire_create.py"),
+    honoured("readOnlyRootFilesystem", "images are read-only", "unit/test_wire_create.py"),
+    honoured("allowPrivilegeEscalation", "jobs cannot gain privileges", "unit/test_wire_create.py", True),
+    refused("procMount", "every container has the usual /proc", "Default"),
+)
+
+_NO_PORTS = "the job has the node's own network: the port is reachable there as it is"
+_CONTAINER = (
+    honoured("name", "the container's name, different from all others in the pod", "unit/test_wire_create.py"),
+    honoured("image", "run by Apptainer", _PODS),
+    honoured("command", "replaces the image's entrypoint; $(VAR) is expanded", _VALUES),
+    honoured("args", "replace the image's CMD; $(VAR) is expanded", _VALUES),
+    honoured("workingDir", "where the command starts", _VALUES),
+    honoured("ports", "as in Kubernetes, for information", "integration/test_pod_fields.py"),
+    honoured("ports.name", "for information", "integration/test_pod_fields.py"),
+    honoured("ports.containerPort", "for information: every port can be reached", "integration/test_pod_fields.py"),
+    honoured("ports.protocol", "for information", "integration/test_pod_fields.py"),
+    ignored("ports.hostPort", _NO_PORTS),
+    ignored("ports.hostIP", _NO_PORTS),
+    resolved("envFrom", "interLink puts its variables into env"),
+    honoured("env", "every byte of every value, in order", _VALUES),
+    honoured("env.name", "any name without = and NUL", _VALUES),
+    honoured("env.value", "as it is; interLink expands $(VAR)", _VALUES),
+    honoured("env.valueFrom", "what interLink has left in place", _VALUES),
+    honoured("env.valueFrom.fieldRef", "interLink's value; the pod's name, namespace, UID and IP also here", _VALUES),
+    honoured("env.valueFrom.fieldRef.apiVersion", "v1 is the only one", _VALUES),
+    honoured("env.valueFrom.fieldRef.fieldPath", "the field's value", _VALUES),
+    resolved("env.valueFrom.resourceFieldRef", "interLink sends the value"),
+    resolved("env.valueFrom.configMapKeyRef", "interLink sends the value"),
+    resolved("env.valueFrom.secretKeyRef", "interLink sends the value"),
+    resolved("env.valueFrom.fileKeyRef", "the file would be read on the compute node, which has no kubelet"),
+    honoured("resources", "the job's --cpus-per-task, --mem and --gres", "unit/test_planning.py"),
+    honoured("resources.limits", "what the job is given; another resource than cpu, memory, ephemeral-storage and "
+             "GPUs is refused", "unit/test_planning.py"),
+    honoured("resources.requests", "what the job is given where there is no limit", "unit/test_planning.py"),
+    refused("resources.claims", "ask for GPUs by resources.limits"),
+    elsewhere("resizePolicy", "it concerns later changes of the pod, which interLink does not send"),
+    refused("restartPolicyRules", "use the pod's restartPolicy"),
+    honoured("volumeMounts", "each in its place, also over files and inside one another", _VOLUMES),
+    honoured("volumeMounts.name", "one of the pod's volumes", _WIRE_VOLUMES),
+    honoured("volumeMounts.mountPath", "absolute, without a colon", _WIRE_VOLUMES),
+    honoured("volumeMounts.readOnly", "the container cannot write there", _VOLUMES),
+    honoured("volumeMounts.subPath", "one file or directory of the volume, never out of it", _VOLUMES),
+    refused("volumeMounts.subPathExpr", "use subPath"),
+    refused("volumeMounts.recursiveReadOnly", "leave it out", "Disabled", "IfPossible"),
+    refused("volumeMounts.mountPropagation", "what a container mounts stays its own", "None", "HostToContainer"),
+    refused("volumeMounts.bindMountOptions", "leave it out"),
+    refused("volumeDevices", "jobs have no block devices"),
+    ignored("terminationMessagePath", "what the container writes there is not read", "/dev/termination-log"),
+    ignored("terminationMessagePolicy", "the log is not read for it", "File"),
+    honoured("imagePullPolicy", "when the image is fetched", "integration/runner/test_runner_images.py"),
+    honoured("securityContext", "as follows", "unit/test_wire_create.py"),
+    *at("securityContext", _CONTAINER_SECURITY),
+    ignored("stdin", "a batch job has no terminal"),
+    ignored("stdinOnce", "a batch job has no terminal"),
+    ignored("tty", "a batch job has no terminal"),
+    refused("lifecycle", "not yet"),
+    *(refused(f"{kind}Probe", "not yet; with EnableProbes: false probes are ignored", switch="enable_probes")
+      for kind in ("liveness", "readiness", "startup")),
+)  # fmt: skip
+
+_SCHEDULING = "Kubernetes has chosen the virtual node by it; which compute node, Slurm decides"
+_SPEC = (
+    honoured("volumes", "those that a container mounts", _VOLUMES),
+    *at("volumes", _VOLUME),
+    honoured("containers", "side by side in one job", _PODS),
+    *at("containers", _CONTAINER),
+    refused("containers.restartPolicy", "use the pod's restartPolicy"),
+    honoured("initContainers", "one after another before the containers", _PODS),
+    *at("initContainers", _CONTAINER),
+    refused("initContainers.restartPolicy", "native sidecars: not yet"),
+    ignored("ephemeralContainers", "they come by kubectl debug, which interLink does not pass on"),
+    honoured("restartPolicy", "containers are started again inside the job", _PODS),
+    honoured("terminationGracePeriodSeconds", "from TERM to KILL; 30 by default", "e2e/test_deletion.py"),
+    refused("activeDeadlineSeconds", "use slurm-job.vk.io/flags: --time=MINUTES"),
+    ignored("dnsPolicy", "jobs resolve names as their node does", "ClusterFirst", "ClusterFirstWithHostNet", "Default"),
+    ignored("dnsConfig", "jobs resolve names as their node does"),
+    elsewhere("nodeSelector", _SCHEDULING),
+    elsewhere("serviceAccountName", "Kubernetes has added the token's volume"),
+    elsewhere("serviceAccount", "the old name of serviceAccountName"),
+    elsewhere("automountServiceAccountToken", "Kubernetes has added the token's volume, or not"),
+    elsewhere("nodeName", "the virtual node"),
+    honoured("hostNetwork", "a job always has its node's network", "integration/test_pod_fields.py"),
+    refused("hostPID", "containers see their own processes"),
+    refused("hostIPC", "containers have their own shared memory segments"),
+    refused("shareProcessNamespace", "each container sees its own processes"),
+    honoured("securityContext", "as follows", "unit/test_wire_create.py"),
+    *at("securityContext", _POD_SECURITY),
+    ignored("imagePullSecrets", "images are pulled as the site has set it up"),
+    ignored("hostname", "a container has the name of its node"),
+    ignored("hostnameOverride", "a container has the name of its node"),
+    ignored("subdomain", "a container has the name of its node"),
+    ignored("setHostnameAsFQDN", "a container has the name of its node"),
+    elsewhere("affinity", _SCHEDULING),
+    elsewhere("schedulerName", _SCHEDULING),
+    elsewhere("tolerations", _SCHEDULING),
+    elsewhere("topologySpreadConstraints", _SCHEDULING),
+    elsewhere("schedulingGates", _SCHEDULING),
+    elsewhere("schedulingGroup", _SCHEDULING),
+    elsewhere("priorityClassName", _SCHEDULING),
+    elsewhere("priority", _SCHEDULING),
+    elsewhere("preemptionPolicy", _SCHEDULING),
+    ignored("hostAliases", "names are resolved as the node does"),
+    elsewhere("readinessGates", "Kubernetes' controllers set and read these conditions"),
+    ignored("runtimeClassName", "the site's container runtime is used"),
+    elsewhere("enableServiceLinks", "interLink adds the variables of services"),
+    elsewhere("overhead", "it belongs to a runtime class, and those mean nothing here"),
+    honoured("os", "as follows", "integration/test_pod_fields.py"),
+    refused("os.name", "compute nodes run Linux", "linux"),
+    ignored("hostUsers", "a job has the user namespace that the container runtime makes", True),
+    refused("resourceClaims", "ask for GPUs by resources.limits"),
+    refused("resources", "state the resources of each container"),
+    elsewhere("evictionResponders", "evictions are Kubernetes' own, and end here as a deletion"),
+)  # fmt: skip
+
+_METADATA = "Kubernetes' own bookkeeping"
+ENTRIES: tuple[Entry, ...] = (
+    elsewhere("kind", "Pod"),
+    elsewhere("apiVersion", "v1"),
+    elsewhere("status", "what the sidecar itself has answered before"),
+    honoured("metadata.name", "part of the job's name", "e2e/test_pods.py"),
+    honoured("metadata.namespace", "part of the pod's directory", "e2e/test_pods.py"),
+    honoured("metadata.uid", "names the pod in everything", "e2e/test_exactly_once.py"),
+    honoured("metadata.labels", "available to the downward API", _VALUES),
+    honoured("metadata.annotations", "those of slurm-job.vk.io/ and interlink.eu/", "unit/test_wire_options.py"),
+    honoured("metadata.deletionGracePeriodSeconds", "replaces the pod's own at its deletion", "e2e/test_deletion.py"),
+    *(elsewhere(f"metadata.{name}", _METADATA) for name in (
+        "generateName", "selfLink", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+        "ownerReferences", "finalizers", "managedFields")),
+    *at("spec", _SPEC),
+)  # fmt: skip
+"""All entries, in the order of the documentation."""
+
+TABLE = tree(ENTRIES)
