@@ -191,5 +191,5 @@ def test_every_part_of_the_runner_is_in_the_script() -> None:
     parts = list((Path(sidecar.job.__file__).parent / "runner").glob("*.sh"))
     text = rendered(a_pod())
 
-    assert len(parts) == 6
+    assert parts
     assert all(part.read_text().split("\n", 2)[2] in text for part in parts)

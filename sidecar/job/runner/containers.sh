@@ -3,8 +3,6 @@
 # Containers: each has a supervisor, a background shell that starts it, starts it again as restartPolicy says, and
 # stops it when it is told to.
 
-sidecar_env() { export "APPTAINERENV_$1=$2" "SINGULARITYENV_$1=$2"; }
-
 # sidecar_supervise NAME POLICY: the body of a supervisor; returns the container's last code.
 sidecar_supervise() {
     local code attempt=0 began delay=$sidecar_backoff_first ended
@@ -133,17 +131,11 @@ sidecar_forget_killer() {
 # sidecar_launch NAME ATTEMPT: run the container in the foreground, so that a signal cannot cost us its code.
 sidecar_launch() {
     trap 'sidecar_stopping=yes' TERM # its children get the signal's default back
-    local verb=run work=$sidecar_private/work/$1.$2 options=()
     sidecar_home=
     # shellcheck source=/dev/null
     . "$sidecar_files/containers/$1.sh" || return 128
-    # /tmp and the home directory on the node's disk: the runtime's own are 64 MiB of memory.
-    mkdir -p "$work" && options+=(--workdir "$work")
-    [[ -z $sidecar_home ]] || options+=(--no-home --home "$sidecar_home")
-    [[ -z $sidecar_working_dir ]] || options+=(--pwd "$sidecar_working_dir")
-    [[ ${#sidecar_command[@]} -eq 0 ]] || verb="exec"
-    sidecar_call=("${sidecar_mpi[@]}" "$sidecar_program" --quiet "$verb" "${options[@]}" "${sidecar_options[@]}" "${sidecar_binds[@]}"
-        "$sidecar_image" "${sidecar_command[@]}" "${sidecar_arguments[@]}")
+    sidecar_runtime_start "$sidecar_private/work/$1.$2" || return 128
+    sidecar_call=("${sidecar_mpi[@]}" "${sidecar_call[@]}")
     umask 022
     [[ -z $sidecar_stopping ]] || return 143
     sidecar_execute

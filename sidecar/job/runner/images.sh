@@ -51,7 +51,7 @@ sidecar_pull_locked() {
     exec 9>"$1.lock" && flock 9
     if [[ $sidecar_pull_policy == IfNotPresent ]] && sidecar_have_image "$1"; then return; fi
     rm -f "$2"
-    sidecar_call=("$sidecar_program" pull --force "$2" "$sidecar_image")
+    sidecar_runtime_pull "$sidecar_image" "$2"
     if ! (sidecar_execute_pull) 9>&-; then
         rm -f "$2"
         return 1
