@@ -36,18 +36,20 @@ class LogOptions:
     """Only what was written at or after this moment (with its time zone)."""
 
 
-def read(log: Path, index: Path, options: LogOptions) -> Iterator[bytes]:
+def read(log: Path, index: Path, options: LogOptions, *, growing: bool = False) -> Iterator[bytes]:
     """What the log holds now, in blocks; what is written meanwhile is left out.
 
     :param index: the file with the log's times; it may be missing
+    :param growing: the container may still write: an unfinished line is shown, and is not one of the ``tail`` lines,
+        because a kubelet gets a line when it is complete
     :raises LogUnavailable: at once, there is no such log or it cannot be read
     """
-    blocks = _read(log, index, options)
+    blocks = _read(log, _Cursor(index, options, growing=growing))
     next(blocks)  # opens the log, so that errors come before the answer has begun
     return blocks
 
 
-def _read(log: Path, index: Path, options: LogOptions) -> Iterator[bytes]:
+def _read(log: Path, cursor: _Cursor) -> Iterator[bytes]:
     try:
         file = open_regular(log)
     except FileNotFoundError as error:
@@ -56,7 +58,6 @@ def _read(log: Path, index: Path, options: LogOptions) -> Iterator[bytes]:
     with file:
         snapshot = os.fstat(file.fileno())
         yield b""
-        cursor = _Cursor(index, options)
         while block := cursor.advance(file.fileno(), snapshot):
             yield block
         if rest := cursor.finish():
@@ -70,9 +71,12 @@ class LogFollower:
     written (nfs(5), "close-to-open cache consistency"), and a removed pod's directory can go at any time.
     """
 
-    def __init__(self, log: Path, index: Path, options: LogOptions) -> None:
+    def __init__(self, log: Path, index: Path, options: LogOptions, *, growing: bool = True) -> None:
+        """
+        :param growing: as for :func:`read`
+        """
         self._log = log
-        self._cursor = _Cursor(index, options)
+        self._cursor = _Cursor(index, options, growing=growing)
 
     @property
     def done(self) -> bool:
@@ -105,9 +109,10 @@ class LogFollower:
 class _Cursor:
     """One reader's way through a log that may grow."""
 
-    def __init__(self, index: Path, options: LogOptions) -> None:
+    def __init__(self, index: Path, options: LogOptions, *, growing: bool) -> None:
         self._index = index
         self._options = options
+        self._growing = growing
         self._remaining = options.limit_bytes or None
         self._times = LogTimes(index)
         self._stamper: Stamper | None = None
@@ -157,15 +162,15 @@ class _Cursor:
     def _start(self, descriptor: int) -> int | None:
         """Where printing begins; ``None`` while everything is older than ``since``."""
         if self._earliest is None:
-            self._earliest = _after_newline(descriptor, self._size - 1, self._options.tail or 0)
+            end = _after_newline(descriptor, self._size, 1) if self._growing else self._size
+            self._earliest = _after_newline(descriptor, end - 1, self._options.tail or 0)
         if self._options.since is None:
             return self._begin(self._earliest, inside_line=False)
         first = self._times.first_since(self._options.since.timestamp())
         if first is None or first >= self._size:
             return None
         line = _after_newline(descriptor, first, 1)
-        piece = first - (first - line) % PIECE_BYTES
-        start = max(piece, self._earliest)
+        start = max(_piece(descriptor, line, first), self._earliest)
         return self._begin(start, inside_line=start not in {line, self._earliest})
 
     def _begin(self, position: int, *, inside_line: bool) -> int:
@@ -180,6 +185,14 @@ class _Cursor:
         data = data[: self._remaining]
         self._remaining -= len(data)
         return data
+
+
+def _piece(descriptor: int, line: int, offset: int) -> int:
+    """Where the piece of the line begins that the byte at ``offset`` is in; the newline is in the last one."""
+    inside = (offset - line) % PIECE_BYTES
+    if inside == 0 and offset > line and os.pread(descriptor, 1, offset) == b"\n":
+        return offset - PIECE_BYTES
+    return offset - inside
 
 
 def _after_newline(descriptor: int, end: int, count: int) -> int:

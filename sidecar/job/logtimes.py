@@ -104,7 +104,8 @@ class Stamper:
     """Puts its time before each line, as it passes.
 
     A line's time is that of its last byte, because a runtime stamps a line when it is complete; the time of its first
-    piece if it is longer than :data:`PIECE_BYTES`. Less than one piece is held back until the line is complete.
+    piece if it is longer than :data:`PIECE_BYTES` (beside its newline). Up to one piece is held back until the line is
+    complete.
     """
 
     def __init__(self, times: LogTimes, offset: int, *, inside_line: bool) -> None:
@@ -122,7 +123,7 @@ class Stamper:
         data = self._held + more
         end = self._rest_of_line(data)
         parts = [data[:end]]
-        while end < len(data) and (final or len(data) - end >= PIECE_BYTES or data.find(b"\n", end) >= 0):
+        while end < len(data) and (final or len(data) - end > PIECE_BYTES or data.find(b"\n", end) >= 0):
             begin, end, prefix = end, *self._batch(data, end)
             parts.append(prefix + data[begin : end - 1].replace(b"\n", b"\n" + prefix) + data[end - 1 : end])
             self._inside_line = not data.endswith(b"\n", begin, end)
@@ -142,7 +143,8 @@ class Stamper:
         """Where the lines end that share the time of the one at ``begin``, and their prefix."""
         newline = data.find(b"\n", begin)
         line_end = len(data) if newline < 0 else newline + 1
-        time, until = self._times.span(self._offset + min(line_end, begin + PIECE_BYTES) - 1)
+        fits = (len(data) if newline < 0 else newline) - begin <= PIECE_BYTES
+        time, until = self._times.span(self._offset + (line_end if fits else begin + PIECE_BYTES) - 1)
         last_newline = data.rfind(b"\n", begin, None if until is None else until - self._offset)
         return max(line_end, last_newline + 1), _prefix(time)
 

@@ -66,9 +66,10 @@ async def get_logs(request: Request) -> Response:
     context = context_of(request)
     wanted = wire_logs.read(await body_of(request), now=context.now())
     files = await run_in_threadpool(context.service.log_files, wanted.uid, wanted.container, previous=wanted.previous)
-    if wanted.follow and not wanted.previous:
+    growing = not await run_in_threadpool(context.service.has_ended, wanted.uid, files)
+    if wanted.follow and growing:
         return _text(_follow(context, wanted, files))
-    chunks = await run_in_threadpool(read, files.log, files.index, wanted.options)
+    chunks = await run_in_threadpool(read, files.log, files.index, wanted.options, growing=growing)
     return _text(iterate_in_threadpool(chunks))
 
 

@@ -47,6 +47,19 @@ def test_a_part_of_a_log_is_given(app: App, job: ReportingJob) -> None:
     assert app.logs(Tail=0, Bytes=0, SinceSeconds=0, SinceTime="0001-01-01T00:00:00Z").text == "one\ntwo\nthree\n"
 
 
+def test_an_unfinished_line_is_one_of_the_last_lines_only_when_the_container_has_ended(
+    app: App, job: ReportingJob
+) -> None:
+    job.prints("one\ntwo\n50 %")
+    running = app.logs(Tail=1).text
+    job.says("container_terminated", container="main", attempt=0, code=0)
+    app.daemon.reconciler.read_reports()
+
+    assert running == "two\n50 %"
+    assert app.logs(Tail=1).text == "50 %"
+    assert app.logs(Tail=1, Follow=True).text == "50 %"
+
+
 def test_following_ends_with_the_container_and_misses_nothing(app: App, job: ReportingJob) -> None:
     job.prints("one\n")
     body = json.dumps(log_request(Follow=True)).encode()

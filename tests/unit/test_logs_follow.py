@@ -105,7 +105,7 @@ def test_following_starts_over_when_the_container_truncates_its_log(log: Path, i
     put(log, b"one\ntwo\nthr")
     put(index, b"%d 11\n" % (NOON - 60))
     follower = LogFollower(log, index, LogOptions(tail=1, timestamps=True))
-    assert follower.read_available() == b""
+    assert follower.read_available().endswith(b"Z two\n")
 
     put(log, b"new\n")
     append(index, b"%d 4\n" % (NOON - 1))
