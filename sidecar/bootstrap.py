@@ -68,6 +68,8 @@ def job_site(settings: Settings) -> JobSite:
         command_prefix=settings.command_prefix,
         runtime_program=settings.singularity_path,
         runtime_prefix=settings.singularity_prefix,
+        tsocks_library=settings.tsocks_path if settings.tsocks else "",
+        tsocks_login=settings.tsocks_login_node,
         allowed_host_paths=settings.allowed_host_paths,
         protected_paths=settings.policy.protected_paths,
     )

@@ -52,10 +52,14 @@ def plan(pod: Pod, policy: SitePolicy, *, token: str) -> JobPlan:
 
 
 def _check_policy(pod: Pod, policy: SitePolicy) -> None:
-    shell_texts = {"pre-exec": pod.options.pre_exec, "singularity-commands": pod.options.runtime_commands}
-    for name, text in shell_texts.items():
+    shell_texts = {
+        "annotation slurm-job.vk.io/pre-exec": pod.options.pre_exec,
+        "annotation slurm-job.vk.io/singularity-commands": pod.options.runtime_commands,
+        "annotation interlink.eu/wstunnel-client-commands": pod.options.tunnel_commands,
+    }
+    for where, text in shell_texts.items():
         if text and not policy.allow_pre_exec:
-            raise UnsupportedPod(f"annotation slurm-job.vk.io/{name}: this site does not allow it (AllowPreExec)")
+            raise UnsupportedPod(f"{where}: this site does not allow it (AllowPreExec)")
     _check_runtime_annotations(pod, policy)
     for volume in pod.volumes:
         if isinstance(volume, HostPathVolume):

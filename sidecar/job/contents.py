@@ -38,13 +38,19 @@ def pod_files(pod: Pod, plan: JobPlan) -> list[PodFile]:
 
     :raises UnsupportedPod: an environment variable cannot be passed on, or a volume's file has an unsafe path
     """
-    return [*_container_files(plan), *_volume_files(pod)]
+    return [*_container_files(plan), *_tunnel_file(pod), *_volume_files(pod)]
 
 
 def _container_files(plan: JobPlan) -> Iterator[PodFile]:
     for planned in plan.containers:
         path = PurePosixPath("containers", f"{planned.container.name}.sh")
         yield PodFile(path, container_text(planned.container), 0o600)
+
+
+def _tunnel_file(pod: Pod) -> Iterator[PodFile]:
+    """interLink puts the tunnel's password into its commands."""
+    if pod.options.tunnel_commands:
+        yield PodFile(PurePosixPath("tunnels.sh"), pod.options.tunnel_commands.encode(), 0o600)
 
 
 def _volume_files(pod: Pod) -> Iterator[PodFile]:

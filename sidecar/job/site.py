@@ -24,6 +24,10 @@ class JobSite:
     runtime_program: str = "apptainer"
     runtime_prefix: str = ""
     """The admin's shell text before every call of the runtime, on its line."""
+    tsocks_library: str = ""
+    """The proxy library that containers are started with; empty: no proxy."""
+    tsocks_login: tuple[str, ...] = ()
+    """Words for ssh: the login node that the proxy's tunnel leads through."""
     allowed_host_paths: tuple[str, ...] = ()
     """Path prefixes that may be mounted; empty: any."""
     protected_paths: tuple[str, ...] = ()

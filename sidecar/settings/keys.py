@@ -160,16 +160,25 @@ class Keys:
     tsocks: bool = field(
         metadata=key(
             "Tsocks",
-            kinds.REFUSED_FLAG,
-            "Proxy networking; `true` is refused in this release.",
+            kinds.FLAG,
+            "Run containers behind a proxy: the job opens an ssh tunnel to the login node, see networking.md.",
             "false",
             environment="TSOCKS",
         )
     )
     tsocks_path: str = field(
-        metadata=key("TsocksPath", kinds.LINE, "Read for later releases, as the next one.", environment="TSOCKSPATH")
+        metadata=key(
+            "TsocksPath",
+            kinds.LIBRARY,
+            "`libtsocks.so` on the compute nodes; containers are started with it as `LD_PRELOAD`.",
+            environment="TSOCKSPATH",
+        )
     )
-    tsocks_login_node: str = field(metadata=key("TsocksLoginNode", kinds.LINE, "Where the proxy's tunnel leads."))
+    tsocks_login_node: tuple[str, ...] = field(
+        metadata=key(
+            "TsocksLoginNode", kinds.WORDS, "Where the proxy's tunnel leads, perhaps with options: `-p 2222 me@login`."
+        )
+    )
     bash_path: str = field(
         metadata=key(
             "BashPath", kinds.INTERPRETER, "The shell that runs the scripts on the compute nodes.", "/bin/bash"
@@ -221,7 +230,7 @@ class Keys:
         metadata=key(
             "AllowPreExec",
             kinds.FLAG,
-            "Let pods bring shell text: annotations `pre-exec` and `singularity-commands`.",
+            "Let pods bring shell text: annotations `pre-exec`, `singularity-commands`, interLink's tunnel commands.",
             "true",
         )
     )

@@ -8,6 +8,7 @@ import re
 import shlex
 from pathlib import Path
 
+from sidecar.errors import InvalidSettings
 from sidecar.settings.document import Value
 from sidecar.settings.reading import Kind, Reader
 
@@ -29,12 +30,6 @@ def _flag(value: Value, _: Reader) -> bool:
     if found is None:
         raise value.must_be("true or false")
     return found
-
-
-def _refused_flag(value: Value, reader: Reader) -> bool:
-    if _flag(value, reader):
-        raise value.problem("is true, but this release has no proxy networking; set it to false.")
-    return False
 
 
 def _line(value: Value, _: Reader) -> str:
@@ -131,6 +126,14 @@ def _interpreter(value: Value, reader: Reader) -> str:
     return text
 
 
+def _library(value: Value, reader: Reader) -> str:
+    """A path that need not make sense while nothing uses it."""
+    try:
+        return reader.expanded(value)
+    except InvalidSettings:
+        return _line(value, reader)
+
+
 def _host_path(value: Value, reader: Reader) -> str:
     _line(value, reader)
     text = reader.expanded(value)
@@ -195,7 +198,6 @@ def choice(*choices: str) -> Kind[str]:
 
 
 FLAG = Kind("true or false", _flag, unset=False)
-REFUSED_FLAG = Kind("true or false", _refused_flag, unset=False)
 LINE = Kind("text", _line, "")
 TEXT = Kind("text", _script, "")
 SCRIPT = Kind("shell text", _script, "")
@@ -208,6 +210,7 @@ MEMORY: Kind[int | None] = Kind("memory: `16G`, `32000M`, a plain number is MiB 
 PATH: Kind[Path | None] = Kind("path", _path, None)
 SOCKET: Kind[Path | None] = Kind("path", _socket, None)
 PROGRAM = Kind("program", _program, "")
+LIBRARY = Kind("path", _library, "")
 INTERPRETER = Kind("path", _interpreter, "")
 PATHS: Kind[tuple[str, ...]] = Kind("list of paths", _host_paths, ())
 WORDS: Kind[tuple[str, ...]] = Kind("list of options", _words, ())

@@ -81,6 +81,10 @@ def _contradictions(settings: Settings, entries: Mapping[str, Value]) -> Iterato
             f"is {settings.default_flavor!r}, which is not one of Flavors ({known})."
         )
         yield from problem.problems
+    if settings.tsocks and not settings.tsocks_path.startswith("/"):
+        yield "Tsocks is true, so TsocksPath must be the absolute path of libtsocks.so on the compute nodes."
+    if settings.tsocks and not settings.tsocks_login_node:
+        yield "Tsocks is true, so TsocksLoginNode must name the host where the tunnel leads."
     tracing = settings.tracing
     if tracing.enabled and bool(tracing.client_key_path) != bool(tracing.client_crt_path):
         yield (

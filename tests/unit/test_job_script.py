@@ -37,6 +37,8 @@ SITE = JobSite(
     command_prefix="module load apptainer\nexport SITE=yes",
     runtime_program="/opt/apptainer/bin/apptainer",
     runtime_prefix="nice -n 5",
+    tsocks_library="/usr/lib/libtsocks.so",
+    tsocks_login=("-p", "2222", "login"),
     allowed_host_paths=("/scratch", "/data it's"),
     protected_paths=("/scratch/pods of ours",),
 )

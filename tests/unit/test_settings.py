@@ -170,6 +170,13 @@ def test_options_are_split_into_words_as_a_shell_would(read: Read) -> None:
     assert settings.singularity_default_options == ("--bind", "/a:/b", "--env", "X=1 2", "--nv")
 
 
+def test_the_proxy_s_library_is_a_path_and_its_login_node_words_for_ssh(read: Read) -> None:
+    settings = read("Tsocks: true\nTsocksPath: ~/libtsocks.so\nTsocksLoginNode: -p 2222 me@login")
+
+    assert settings.tsocks_path == "/home/site/libtsocks.so"
+    assert settings.tsocks_login_node == ("-p", "2222", "me@login")
+
+
 @pytest.mark.parametrize(
     "spelling", ["{Key: a/b, Value: c, Effect: NoExecute}", "{key: a/b, value: c, effect: NoExecute}"]
 )

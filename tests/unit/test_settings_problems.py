@@ -94,7 +94,6 @@ def test_a_key_written_twice_is_a_problem_at_every_level(problems: Problems) -> 
         ("DataRootFolder: ~bob/jobs", "begins with '~bob'; write that home directory out."),
         ("ContainerRuntime: enroot", "is enroot, which this release cannot run yet; use singularity"),
         ("ContainerRuntime: docker", "but must be singularity (which also stands for Apptainer)."),
-        ("Tsocks: 'true'", "Tsocks is true, but this release has no proxy networking; set it to false."),
         ("DefaultFlavor: big", "DefaultFlavor is 'big', which is not one of Flavors (none)."),
         ("DefaultFlavor: big\nFlavors: {a: {}, b: {}}", "is 'big', which is not one of Flavors (a, b)."),
         ("Flavors: [a]", "Flavors is a list, but must be a mapping of keys to values."),
@@ -205,3 +204,10 @@ def _said_about(path: Path) -> list[str]:
     except InvalidSettings as error:
         return error.problems
     return []
+
+
+def test_a_proxy_needs_its_library_and_a_login_node(problems: Problems) -> None:
+    assert problems("Tsocks: true\nTsocksPath: lib.so") == [
+        "Tsocks is true, so TsocksPath must be the absolute path of libtsocks.so on the compute nodes.",
+        "Tsocks is true, so TsocksLoginNode must name the host where the tunnel leads.",
+    ]

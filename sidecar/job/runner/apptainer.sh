@@ -20,3 +20,10 @@ sidecar_runtime_start() {
 
 # An environment variable of the container.
 sidecar_env() { export "APPTAINERENV_$1=$2" "SINGULARITYENV_$1=$2"; }
+
+# sidecar_bind SOURCE DESTINATION ro|rw: add to sidecar_binds. The runtime reads the option as CSV.
+sidecar_bind() {
+    local source="\"source=${1//\"/\"\"}\"" destination="\"destination=${2//\"/\"\"}\""
+    [[ $3 == rw ]] || destination+=,ro
+    sidecar_binds+=(--mount "type=bind,$source,$destination")
+}

@@ -132,6 +132,7 @@ sidecar_forget_killer() {
 sidecar_launch() {
     trap 'sidecar_stopping=yes' TERM # its children get the signal's default back
     sidecar_home=
+    sidecar_tell_network
     # shellcheck source=/dev/null
     . "$sidecar_files/containers/$1.sh" || return 128
     sidecar_runtime_start "$sidecar_private/work/$1.$2" || return 128

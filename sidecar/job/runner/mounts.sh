@@ -2,10 +2,10 @@
 #
 # Volumes: from what the pod asks for to --mount options. Links are resolved here, on the node that follows them.
 
-# sidecar_mount KIND VOLUME SUB_PATH DESTINATION MODE [TYPE]: append to sidecar_binds; failures are told on stderr.
+# sidecar_mount KIND VOLUME SUB_PATH DESTINATION MODE [TYPE]: a call of sidecar_bind; failures are told on stderr.
 # KIND is files, disk, memory or host; VOLUME its name (its path for host); MODE ro or rw; TYPE a hostPath type.
 sidecar_mount() {
-    local source destination=$4
+    local source
     case $1 in
     files) source=$sidecar_files/volumes/$2 ;;
     disk) source=$sidecar_directory/emptydirs/$2 ;;
@@ -17,10 +17,7 @@ sidecar_mount() {
     esac
     if [[ -n $3 ]]; then sidecar_sub_path "$1" "$source" "$3" || return; else sidecar_source=$source; fi
     if [[ $1 == host ]]; then sidecar_may_mount "$sidecar_source" || return; fi
-    # The runtime reads the option as CSV.
-    source="\"source=${sidecar_source//\"/\"\"}\"" destination="\"destination=${destination//\"/\"\"}\""
-    [[ $5 == rw ]] || destination+=,ro
-    sidecar_binds+=(--mount "type=bind,$source,$destination")
+    sidecar_bind "$sidecar_source" "$4" "$5"
 }
 
 sidecar_refuse() {
