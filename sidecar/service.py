@@ -8,8 +8,8 @@ from pathlib import Path
 
 import structlog
 
+from sidecar.domain import devices, planning
 from sidecar.domain import events as ev
-from sidecar.domain import planning
 from sidecar.domain.events import Source
 from sidecar.domain.observe import Observation
 from sidecar.domain.plan import JobPlan, SitePolicy
@@ -171,6 +171,8 @@ def accepted(pod: Pod, plan: JobPlan) -> ev.PodAccepted:
         grace_seconds=pod.grace_seconds,
         requested_cpus=(plan.requests.cpu_millis or 0) // 1000,
         requested_memory_bytes=plan.requests.memory_bytes,
-        requested_gpus=plan.requests.gpus,
+        requested_gpus=devices.whole_gpus(dict(plan.requests.devices)),
+        requested_devices=plan.requests.devices,
+        requested_ephemeral_storage_bytes=plan.requests.ephemeral_bytes,
         notes=(*pod.notes, *plan.notes),
     )

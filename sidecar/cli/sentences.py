@@ -27,7 +27,10 @@ def _accepted(event: ev.PodAccepted) -> str:
     names = ", ".join(f"{c.name} ({c.image})" for c in event.containers)
     wants = [_count(event.requested_cpus, "core")] if event.requested_cpus else []
     wants += [f"{event.requested_memory_bytes // _MIB} MiB"] if event.requested_memory_bytes else []
-    wants += [_count(event.requested_gpus, "GPU")] if event.requested_gpus else []
+    wants += [_count(event.requested_gpus, "GPU")] if event.requested_gpus and not event.requested_devices else []
+    wants += [f"{count} {name}" for name, count in event.requested_devices]
+    scratch = event.requested_ephemeral_storage_bytes
+    wants += [f"{scratch // _MIB} MiB of ephemeral storage, which is recorded only"] if scratch else []
     asks = f"; asks for {', '.join(wants)}" if wants else ""
     return f"the pod was accepted: {names}; restartPolicy {event.restart_policy}{asks}" + "".join(
         f"; {text}" for text in event.notes

@@ -58,6 +58,9 @@ class PodAccepted(Event):
     requested_memory_bytes: int | None = None
     requested_gpus: int = 0
     notes: tuple[str, ...] = ()
+    requested_devices: tuple[tuple[str, int], ...] = ()
+    """GPUs and other devices by Kubernetes' names."""
+    requested_ephemeral_storage_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sidecar.domain.flags import Flag
 from sidecar.domain.pod import Container, Resources
 
 
@@ -41,6 +42,10 @@ class SitePolicy:
     runtime_options: tuple[str, ...] = ("--no-eval", "--containall")
     """Options of every runtime call (``SingularityDefaultOptions``)."""
     allow_pre_exec: bool = True
+    extended_resources: Mapping[str, Flag] = field(default_factory=dict)
+    """The sbatch option for a device, by Kubernetes' name; ``{count}`` in its value stands for how many."""
+    extra_sbatch_options: tuple[str, ...] = ()
+    """Long names of options that plugins of the site's Slurm add."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

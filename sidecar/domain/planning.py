@@ -6,14 +6,14 @@ import math
 import re
 from collections.abc import Iterable
 
+from sidecar.domain import devices, images
 from sidecar.domain import flags as sbatch_flags
-from sidecar.domain import images
 from sidecar.domain.flags import Flag
 from sidecar.domain.plan import Flavor, JobPlan, PlannedContainer, SitePolicy
 from sidecar.domain.pod import Container, ContainerRole, HostPathVolume, Pod, Resources
+from sidecar.domain.resources import effective
 from sidecar.errors import UnsupportedPod
 
-_GPU_FLAGS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")
 _MEMORY_FLAGS = ("mem", "mem-per-cpu", "mem-per-gpu")
 _MOUNTING = frozenset({"-B", "--bind", "--mount", "-H", "--home", "-o", "--overlay", "--fusemount", "-W", "--workdir"})
 """Runtime options that show a container something of the node.
@@ -30,25 +30,44 @@ def plan(pod: Pod, policy: SitePolicy, *, token: str) -> JobPlan:
     :raises UnsupportedPod: the pod asks for what the site does not allow or the sidecar cannot do
     """
     _check_policy(pod, policy)
-    flavor = _flavor(pod, policy)
-    stated = effective(pod.containers)
+    _check_devices(pod, policy)
+    stated = effective(pod)
+    flavor = _flavor(pod, stated, policy)
     flags = sbatch_flags.merge(
         [
-            sbatch_flags.parse(flavor.slurm_flags, where=f"flavor {flavor.name}") if flavor else [],
-            sbatch_flags.parse(pod.options.flags, where="annotation slurm-job.vk.io/flags"),
+            flavor_flags(flavor, policy) if flavor else [],
+            sbatch_flags.parse(
+                pod.options.flags, where="annotation slurm-job.vk.io/flags", extra=policy.extra_sbatch_options
+            ),
             _stated_flags(stated),
         ]
     )
     defaults, notes = _default_flags(pod, policy, flavor, flags)
-    all_flags = [*flags, *defaults]
+    all_flags, device_notes = devices.with_devices(
+        [*flags, *defaults], dict(stated.devices), devices.mapping_of(policy.extended_resources)
+    )
     name = sbatch_flags.value_of(all_flags, "job-name") or f"{pod.name}.{token}"
     return JobPlan(
         job_name=name,
         sbatch_options=tuple(str(flag) for flag in all_flags if flag.name != "job-name"),
         containers=tuple(_planned(container, pod, policy) for container in pod.containers),
         requests=_requests(stated, all_flags),
-        notes=notes,
+        notes=(*notes, *device_notes),
     )
+
+
+def flavor_flags(flavor: Flavor, policy: SitePolicy) -> list[Flag]:
+    """What a flavor asks of sbatch.
+
+    :raises UnsupportedPod: it cannot be had
+    """
+    return sbatch_flags.parse(flavor.slurm_flags, where=f"flavor {flavor.name}", extra=policy.extra_sbatch_options)
+
+
+def _check_devices(pod: Pod, policy: SitePolicy) -> None:
+    mapping = devices.mapping_of(policy.extended_resources)
+    for container in pod.containers:
+        devices.check(dict(container.requests.devices), mapping, f"container {container.name}: resources")
 
 
 def _check_policy(pod: Pod, policy: SitePolicy) -> None:
@@ -102,62 +121,23 @@ def _is_above(path: str, prefixes: Iterable[str]) -> bool:
     return any(p.startswith(path.rstrip("/") + "/") for p in prefixes)
 
 
-def _flavor(pod: Pod, policy: SitePolicy) -> Flavor | None:
+def _flavor(pod: Pod, stated: Resources, policy: SitePolicy) -> Flavor | None:
     wanted = pod.options.flavor
     if wanted:
         if wanted not in policy.flavors:
             known = ", ".join(sorted(policy.flavors)) or "none"
             raise UnsupportedPod(f"annotation slurm-job.vk.io/flavor: there is no flavor {wanted!r}; known: {known}")
         return policy.flavors[wanted]
-    gpus = effective(pod.containers).gpus
+    gpus = devices.whole_gpus(dict(stated.devices))
     fitting = _gpu_flavor(gpus, policy) if gpus else None
     return fitting or policy.flavors.get(policy.default_flavor)
 
 
 def _gpu_flavor(gpus: int, policy: SitePolicy) -> Flavor | None:
     """The flavor whose ``--gres=gpu:N`` fits best: N as asked for, else the smallest larger one."""
-    counted = [(_gpus_of(flavor), name) for name, flavor in policy.flavors.items()]
+    counted = [(devices.gpus_of(flavor_flags(flavor, policy)), name) for name, flavor in policy.flavors.items()]
     fitting = sorted((count, name) for count, name in counted if count >= gpus)
     return policy.flavors[fitting[0][1]] if fitting else None
-
-
-def _gpus_of(flavor: Flavor) -> int:
-    """How many GPUs a flavor's flags ask for: ``--gres=gpu:a100:2`` or ``--gpus=2``; 1 where they give no number."""
-    for flag in sbatch_flags.parse(flavor.slurm_flags, where=f"flavor {flavor.name}"):
-        if flag.name in _GPU_FLAGS:
-            items = (flag.value or "").split(",")
-            return sum(_count(item) for item in items if flag.name != "gres" or item.split(":")[0] == "gpu")
-    return 0
-
-
-def _count(item: str) -> int:
-    last = item.rpartition(":")[2]
-    return int(last) if last.isdigit() else 1
-
-
-def effective(containers: Iterable[Container]) -> Resources:
-    """What the pod needs at any one time: the sum over its main containers, or its largest init container.
-
-    ``None`` where no container states anything. A container that states nothing counts one core beside others
-    that do.
-
-    Source: https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers
-    """
-    everyone = list(containers)
-    mains = [c.requests for c in everyone if c.role is ContainerRole.MAIN]
-    inits = [c.requests for c in everyone if c.role is ContainerRole.INIT]
-    return Resources(
-        cpu_millis=_largest([r.cpu_millis for r in mains], [r.cpu_millis for r in inits], unstated=1000),
-        memory_bytes=_largest([r.memory_bytes for r in mains], [r.memory_bytes for r in inits], unstated=0),
-        gpus=max(sum(r.gpus for r in mains), max((r.gpus for r in inits), default=0)),
-    )
-
-
-def _largest(mains: list[int | None], inits: list[int | None], *, unstated: int) -> int | None:
-    if all(amount is None for amount in (*mains, *inits)):
-        return None
-    total = sum(unstated if amount is None else amount for amount in mains)
-    return max([total, *(amount or 0 for amount in inits)])
 
 
 def _stated_flags(stated: Resources) -> list[Flag]:
@@ -184,8 +164,8 @@ def _default_flags(
     defaults = []
     notes = []
     if sbatch_flags.value_of(flags, "cpus-per-task") is None:
-        mains = sum(c.role is ContainerRole.MAIN for c in pod.containers)
-        cores = (flavor.cpu_default if flavor else None) or policy.default_cpu or mains
+        beside_one_another = sum(c.role is not ContainerRole.INIT for c in pod.containers)
+        cores = (flavor.cpu_default if flavor else None) or policy.default_cpu or beside_one_another
         defaults.append(Flag("cpus-per-task", str(cores)))
     if sbatch_flags.value_of(flags, *_MEMORY_FLAGS) is None:
         memory = (flavor.memory_default_bytes if flavor else None) or policy.default_memory_bytes
@@ -193,9 +173,6 @@ def _default_flags(
             defaults.append(Flag("mem", f"{_mib(memory)}M"))
         else:
             notes.append("no container states its memory: the partition's default applies")
-    gpus = effective(pod.containers).gpus
-    if gpus and sbatch_flags.value_of(flags, *_GPU_FLAGS) is None:
-        defaults.append(Flag("gres", f"gpu:{gpus}"))
     return defaults, tuple(notes)
 
 
@@ -206,14 +183,14 @@ def _requests(stated: Resources, flags: list[Flag]) -> Resources:
     return Resources(
         cpu_millis=int(cores) * 1000 if cores and cores.isdigit() else stated.cpu_millis,
         memory_bytes=int(memory.group(1)) * _MIB if memory else stated.memory_bytes,
-        gpus=stated.gpus,
+        ephemeral_bytes=stated.ephemeral_bytes,
+        devices=stated.devices,
     )
 
 
 def _planned(container: Container, pod: Pod, policy: SitePolicy) -> PlannedContainer:
     options = [*policy.runtime_options, *pod.options.runtime_options]
-    if container.requests.gpus and not {"--nv", "--rocm"} & set(options):
-        options.append("--rocm" if container.requests.gpu_vendor == "amd.com" else "--nv")
+    options += [o for o in devices.runtime_options(dict(container.requests.devices)) if o not in options]
     return PlannedContainer(
         container=container,
         image=images.resolve(container.image, image_root=pod.options.image_root, image_prefix=policy.image_prefix),

@@ -41,9 +41,10 @@ class Resources:
     cpu_millis: int | None = None
     """Thousandths of a core."""
     memory_bytes: int | None = None
-    gpus: int = 0
-    gpu_vendor: str = ""
-    """``nvidia.com`` or ``amd.com`` where GPUs are asked for."""
+    ephemeral_bytes: int | None = None
+    """``ephemeral-storage``: kept for the record, since no option of Slurm limits a job's files."""
+    devices: tuple[tuple[str, int], ...] = ()
+    """GPUs and everything else that has a vendor's name, such as ``("nvidia.com/gpu", 2)``; by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +153,11 @@ class Pod:
     restart_policy: RestartPolicy = RestartPolicy.ALWAYS
     grace_seconds: int = 30
     deadline_seconds: int | None = None
+    requests: Resources = Resources()
+    """What the pod as a whole asks for (``spec.resources``), beside what its containers say."""
+    limits: Resources = Resources()
+    overhead: Resources = Resources()
+    """What comes on top (``spec.overhead``)."""
     options: JobOptions = JobOptions()
     notes: tuple[str, ...] = ()
     """What was ignored or read in an unusual way, one sentence each, for the pod's history."""

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sidecar.domain.flags import Flag
 from sidecar.domain.plan import Flavor
 from sidecar.settings import kinds
 from sidecar.settings.reading import key, variable
-from sidecar.settings.tables import FLAVORS, TAINTS, Taint
+from sidecar.settings.tables import DEVICES, FLAVORS, TAINTS, Taint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +233,27 @@ class Keys:
             kinds.FLAG,
             "Let pods bring shell text: annotations `pre-exec`, `singularity-commands`, interLink's tunnel commands.",
             "true",
+        )
+    )
+    extended_resources: Mapping[str, Flag] = field(
+        metadata=key(
+            "ExtendedResources",
+            DEVICES,
+            "What to ask Slurm for where a pod asks for a device, see below; devices without an entry are refused.",
+        )
+    )
+    extra_sbatch_options: tuple[str, ...] = field(
+        metadata=key(
+            "ExtraSbatchOptions",
+            kinds.OPTION_NAMES,
+            "Long names of options that plugins of this site's Slurm add to sbatch; other unknown ones are refused.",
+        )
+    )
+    max_pods: int | None = field(
+        metadata=key(
+            "MaxPods",
+            kinds.PODS,
+            "How many pods the virtual node takes at a time, sent with every ping; else interLink's own number holds.",
         )
     )
     taints: tuple[Taint, ...] = field(

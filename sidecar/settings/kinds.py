@@ -8,6 +8,7 @@ import re
 import shlex
 from pathlib import Path
 
+from sidecar.domain.sbatch_options import REFUSED
 from sidecar.errors import InvalidSettings
 from sidecar.settings.document import Value
 from sidecar.settings.reading import Kind, Reader
@@ -66,6 +67,23 @@ def _port(value: Value, _: Reader) -> int:
 
 def _cores(value: Value, _: Reader) -> int | None:
     return _whole(value, 0, 1_000_000) or None
+
+
+def _pods(value: Value, _: Reader) -> int | None:
+    return _whole(value, 0, 1_000_000) or None
+
+
+def _option_names(value: Value, reader: Reader) -> tuple[str, ...]:
+    return tuple(reader.read(_OPTION_NAME, item) for item in value.items())
+
+
+def _option_name(value: Value, _: Reader) -> str:
+    name = value.text().strip().removeprefix("--")
+    if not re.fullmatch(r"[a-z][-a-z0-9_]*", name):
+        raise value.must_be("an option's long name, such as container-image")
+    if name in REFUSED:
+        raise value.problem(f"is --{name}, which no pod may set, because {REFUSED[name]}; remove it.")
+    return name
 
 
 def _uid(value: Value, reader: Reader) -> int:
@@ -204,6 +222,7 @@ SCRIPT = Kind("shell text", _script, "")
 LABEL = Kind("namespace", _label, "")
 PORT = Kind("TCP port", _port, 0)
 CORES: Kind[int | None] = Kind("cores (0: none)", _cores, None)
+PODS: Kind[int | None] = Kind("pods (0: not sent)", _pods, None)
 UID: Kind[int | None] = Kind("user id", _uid, None)
 SECONDS = Kind("seconds", _seconds, 0.0)
 MEMORY: Kind[int | None] = Kind("memory: `16G`, `32000M`, a plain number is MiB (0: none)", _memory, None)
@@ -215,8 +234,10 @@ INTERPRETER = Kind("path", _interpreter, "")
 PATHS: Kind[tuple[str, ...]] = Kind("list of paths", _host_paths, ())
 WORDS: Kind[tuple[str, ...]] = Kind("list of options", _words, ())
 FLAGS: Kind[tuple[str, ...]] = Kind("list of sbatch options", _flags, ())
+OPTION_NAMES: Kind[tuple[str, ...]] = Kind("list of option names", _option_names, ())
 ADDRESS = Kind("IP address", _address, "")
 RUNTIME = Kind("`singularity`", _runtime, "")
+_OPTION_NAME = Kind("option name", _option_name, "")
 _HOST_PATH = Kind("path", _host_path, "")
 _SPLIT: Kind[tuple[str, ...]] = Kind("options", _split, ())
 _FLAGS_OF_ONE: Kind[tuple[str, ...]] = Kind("options", _flags_of_one, ())

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sidecar.errors import InvalidSettings
+from sidecar.domain import planning
+from sidecar.errors import InvalidSettings, UnsupportedPod
 from sidecar.settings.document import Value, read_document
 from sidecar.settings.model import Settings, Tracing
 from sidecar.settings.reading import Reader, Setting, settings_of
@@ -109,6 +110,11 @@ def _remarks(settings: Settings, entries: Mapping[str, Value], environ: Mapping[
             "environment: TELEMETRY_INSECURE_SKIP_VERIFY cannot be honoured: gRPC for Python always verifies;"
             " give the collector's own certificate as TELEMETRY_CA_CRT_FILEPATH."
         )
+    for name, flavor in settings.flavors.items():
+        try:
+            planning.flavor_flags(flavor, settings.policy)
+        except UnsupportedPod as error:
+            yield f"{entries['Flavors'].place}: Flavors.{name}: its pods will be refused: {error}"
     for option in settings.singularity_default_options:
         if "$" in option:
             yield f"SingularityDefaultOptions: {option!r} reaches the runtime as written; no shell expands it."

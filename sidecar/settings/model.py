@@ -71,6 +71,8 @@ class Settings(Keys):
             default_namespace=self.namespace,
             runtime_options=self.singularity_default_options,
             allow_pre_exec=self.allow_pre_exec,
+            extended_resources=self.extended_resources,
+            extra_sbatch_options=self.extra_sbatch_options,
         )
 
     def _protected_paths(self) -> tuple[str, ...]:

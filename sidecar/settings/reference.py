@@ -31,6 +31,22 @@ _FLAVORS = """
 
 A map from the name that the annotation `slurm-job.vk.io/flavor` uses to:
 """
+_DEVICES = """
+## ExtendedResources
+
+A map from the name of a Kubernetes resource to one item of `--gres` or `--licenses`, in which `{count}` stands for how
+many the pod asks for:
+
+```yaml
+ExtendedResources:
+  nvidia.com/gpu: "--gres=gpu:a100:{count}"
+  nvidia.com/mig-1g.5gb: "--gres=gpu:1g.5gb:{count}"
+  vendor.com/fpga: "--gres=fpga:{count}"
+```
+
+`nvidia.com/gpu` and `amd.com/gpu` are `--gres=gpu:{count}` where they have no entry. A flag of the flavor or of the pod
+that names the same generic resource counts instead, and the pod's history says so where the numbers differ.
+"""
 _TAINTS = """
 ## Taints
 
@@ -63,6 +79,7 @@ def render_reference() -> str:
             _table(settings_of(Keys).values()),
             _FLAVORS,
             _small_table(FLAVOR_KEYS),
+            _DEVICES,
             _TAINTS,
             _small_table(TAINT_KEYS),
             _TRACING,

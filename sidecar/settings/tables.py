@@ -1,10 +1,13 @@
-"""The two settings that have keys of their own: ``Flavors`` and ``Taints``."""
+"""The settings that have keys of their own: ``Flavors``, ``ExtendedResources`` and ``Taints``."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sidecar.domain.devices import COUNT
+from sidecar.domain.flags import Flag
 from sidecar.domain.plan import Flavor
 from sidecar.settings import kinds
 from sidecar.settings.document import Value
@@ -80,6 +83,32 @@ def _taint(value: Value, reader: Reader) -> Taint:
     return Taint(key=read["Key"], value=read["Value"], effect=read["Effect"])
 
 
+_DEVICE = re.compile(r"[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9_.]*")
+_DEVICE_OPTION = re.compile(r"--(gres|licenses)=([A-Za-z][^\s,]*)")
+
+
+def _devices(value: Value, reader: Reader) -> Mapping[str, Flag]:
+    entries = value.entries()
+    devices = reader.known(entries, [name for name, _ in entries])
+    read = {name: reader.read(_DEVICE_FLAG, _named(name, option)) for name, option in devices.items()}
+    return {name: flag for name, flag in read.items() if flag}
+
+
+def _named(name: str, value: Value) -> Value:
+    if not _DEVICE.fullmatch(name):
+        raise value.problem("is not the name of an extended resource, such as nvidia.com/mig-1g.5gb.")
+    return value
+
+
+def _device_flag(value: Value, _: Reader) -> Flag:
+    match = _DEVICE_OPTION.fullmatch(value.text().strip())
+    if match is None or match[2].count(COUNT) != 1 or "{" in match[2].replace(COUNT, ""):
+        raise value.must_be(f"one item of --gres or --licenses with {COUNT}, such as --gres=gpu:1g.5gb:{COUNT}")
+    return Flag(match[1], match[2])
+
+
+_DEVICE_FLAG: Kind[Flag | None] = Kind("sbatch option", _device_flag, None)
+DEVICES: Kind[Mapping[str, Flag]] = Kind("map of sbatch options", _devices, {})
 _FLAVOR: Kind[Flavor | None] = Kind("flavor", _flavor, None)
 _TAINT: Kind[Taint | None] = Kind("taint", _taint, None)
 FLAVORS: Kind[Mapping[str, Flavor]] = Kind("map of flavors", _flavors, {})

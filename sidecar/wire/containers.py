@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import msgspec
 
 from sidecar.domain import pod as domain
-from sidecar.domain import quantity
 from sidecar.domain.expand import expand
 from sidecar.domain.images import default_pull_policy
 from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import kubernetes as kube
-
-_GPUS = ("nvidia.com/gpu", "amd.com/gpu")
-_KNOWN_RESOURCES = {"cpu", "memory", "ephemeral-storage", *_GPUS}
+from sidecar.wire import resources
 
 
 class _FieldRef(msgspec.Struct, rename="camel"):
@@ -45,7 +41,7 @@ def read_container(
         env=tuple(values.items()),
         working_dir=_absolute(container.working_dir or "", f"container {container.name}: workingDir"),
         mounts=tuple(_mount(mount, container.name) for mount in container.volume_mounts or []),
-        requests=_resources(container),
+        requests=resources.of_container(container),
         pull_policy=_pull_policy(container),
     )
 
@@ -105,28 +101,3 @@ def _pull_policy(container: kube.Container) -> domain.PullPolicy:
         raise MalformedRequest(
             f"container {container.name}: imagePullPolicy: expected Always, IfNotPresent or Never"
         ) from None
-
-
-def _resources(container: kube.Container) -> domain.Resources:
-    """The limit where there is one, else the request: Slurm's allocation is a hard limit, so anything below a
-    container's own limit would stop programs that Kubernetes lets run."""
-    where = f"container {container.name}: resources"
-    stated = container.resources or kube.ResourceRequirements()
-    amounts = {**(stated.requests or {}), **(stated.limits or {})}
-    if strange := sorted(set(amounts) - _KNOWN_RESOURCES):
-        raise UnsupportedPod(f"{where}: {strange[0]} is not available at this site")
-    numbers = {name: _amount(str(value), f"{where}.{name}") for name, value in amounts.items()}
-    vendors = [name for name in _GPUS if numbers.get(name)]
-    return domain.Resources(
-        cpu_millis=math.ceil(numbers["cpu"] * 1000) if "cpu" in numbers else None,
-        memory_bytes=math.ceil(numbers["memory"]) if "memory" in numbers else None,
-        gpus=sum(math.ceil(numbers[name]) for name in vendors),
-        gpu_vendor=vendors[0].partition("/")[0] if vendors else "",
-    )
-
-
-def _amount(text: str, where: str) -> float:
-    try:
-        return float(quantity.parse(text))
-    except ValueError as error:
-        raise MalformedRequest(f"{where}: {error}") from error

@@ -9,7 +9,7 @@ import msgspec
 from sidecar.domain import pod as domain
 from sidecar.domain.plan import SitePolicy
 from sidecar.errors import MalformedRequest, UnsupportedPod
-from sidecar.wire import decode, options
+from sidecar.wire import decode, options, resources
 from sidecar.wire import kubernetes as kube
 from sidecar.wire.containers import read_container
 from sidecar.wire.unsupported import check_pod
@@ -32,6 +32,7 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         raise UnsupportedPod("jobScript: this sidecar writes the job's script itself")
     field_notes = check_pod(_raw_pod(body), pod.spec, policy)
     job_options, alias_notes = options.read(pod.metadata.annotations or {})
+    whole = pod.spec.resources or kube.ResourceRequirements()
     identity = {"metadata.name": name, "metadata.namespace": namespace, "metadata.uid": uid}
     return domain.Pod(
         uid=uid,
@@ -41,6 +42,9 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         volumes=read_volumes(pod.spec, request.container or [], policy),
         restart_policy=_restart_policy(pod.spec),
         grace_seconds=_grace_seconds(pod.spec),
+        requests=resources.of_pod(whole.requests, "spec.resources.requests"),
+        limits=resources.of_pod(whole.limits, "spec.resources.limits"),
+        overhead=resources.of_pod(pod.spec.overhead, "spec.overhead"),
         options=job_options,
         notes=(*alias_notes, *field_notes),
     )

@@ -31,6 +31,8 @@ _VALUES = "e2e/test_values.py"
 _PODS = "e2e/test_pods.py"
 _VOLUMES = "integration/runner/test_runner_volumes.py"
 _WIRE_VOLUMES = "unit/test_wire_volumes.py"
+_RESOURCES = "unit/test_resources.py"
+_ALLOCATED = "e2e/test_resources.py"
 _OWNER = "files belong to the job's user, who is the user of all of the pod's containers"
 
 _ITEMS = (
@@ -167,10 +169,10 @@ _CONTAINER = (
     resolved("env.valueFrom.configMapKeyRef", "interLink sends the value"),
     resolved("env.valueFrom.secretKeyRef", "interLink sends the value"),
     resolved("env.valueFrom.fileKeyRef", "the file would be read on the compute node, which has no kubelet"),
-    honoured("resources", "the job's --cpus-per-task, --mem and --gres", "unit/test_planning.py"),
-    honoured("resources.limits", "what the job is given; another resource than cpu, memory, ephemeral-storage and "
-             "GPUs is refused", "unit/test_planning.py"),
-    honoured("resources.requests", "what the job is given where there is no limit", "unit/test_planning.py"),
+    honoured("resources", "the job's --cpus-per-task, --mem and --gres, by Kubernetes' rules", _ALLOCATED),
+    honoured("resources.limits", "what the job is given; devices as ExtendedResources says, others are refused; "
+             "ephemeral-storage is recorded only", _ALLOCATED),
+    honoured("resources.requests", "what the job is given where there is no limit", _ALLOCATED),
     refused("resources.claims", "ask for GPUs by resources.limits"),
     elsewhere("resizePolicy", "it concerns later changes of the pod, which interLink does not send"),
     refused("restartPolicyRules", "use the pod's restartPolicy"),
@@ -242,12 +244,15 @@ _SPEC = (
     elsewhere("readinessGates", "Kubernetes' controllers set and read these conditions"),
     ignored("runtimeClassName", "the site's container runtime is used"),
     elsewhere("enableServiceLinks", "interLink adds the variables of services"),
-    elsewhere("overhead", "it belongs to a runtime class, and those mean nothing here"),
+    honoured("overhead", "added to the cores and memory that the job asks for", _RESOURCES),
     honoured("os", "as follows", "integration/test_pod_fields.py"),
     refused("os.name", "compute nodes run Linux", "linux"),
     ignored("hostUsers", "a job has the user namespace that the container runtime makes", True),
     refused("resourceClaims", "ask for GPUs by resources.limits"),
-    refused("resources", "state the resources of each container"),
+    honoured("resources", "what the job asks for, in place of what its containers come to", _RESOURCES),
+    honoured("resources.limits", "cores and memory of the whole job", _RESOURCES),
+    honoured("resources.requests", "where there is no limit; never less than the containers' own limits", _RESOURCES),
+    refused("resources.claims", "ask for GPUs by the containers' resources.limits"),
     elsewhere("evictionResponders", "evictions are Kubernetes' own, and end here as a deletion"),
 )  # fmt: skip
 

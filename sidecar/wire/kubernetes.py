@@ -159,7 +159,8 @@ class PodSpec(Kube):
     termination_grace_period_seconds: int | None = None
     active_deadline_seconds: int | None = None
     security_context: SecurityContext | None = None
-    resources: Any | None = None
+    resources: ResourceRequirements | None = None
+    overhead: dict[str, str | int | float] | None = None
     host_aliases: list[Any] | None = None
     hostname: str | None = None
     subdomain: str | None = None

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sidecar.domain.flags import (
-    EXCLUSIVE_GROUPS,
+from sidecar.domain.flags import EXCLUSIVE_GROUPS, Flag, merge, parse, value_of
+from sidecar.domain.sbatch_options import (
+    ALIASES,
+    KNOWN,
     OPTIONAL_VALUE,
     REFUSED,
     SHORT,
+    WITH_VALUE,
     WITHOUT_VALUE,
-    Flag,
-    merge,
-    parse,
-    value_of,
 )
 from sidecar.errors import UnsupportedPod
 
 VALUES = st.text("abcXYZ0189:,.[]%/_=", min_size=1, max_size=12).filter(lambda v: not v.startswith("="))
-LETTERS = {letter: name for letter, name in SHORT.items() if name not in REFUSED}
-WITH_VALUE = sorted(set(LETTERS) - {k for k, name in LETTERS.items() if name in WITHOUT_VALUE | OPTIONAL_VALUE})
+LETTER_OF = {name: letter for letter, name in SHORT.items()}
+ALIAS_OF = {name: alias for alias, name in ALIASES.items()}
+SETTABLE = sorted(KNOWN - set(REFUSED))
 
 
 def words_of(*words: str) -> list[str]:
@@ -33,16 +33,42 @@ def test_all_spellings_are_one_option(words: list[str]) -> None:
     assert words_of(*words) == ["--partition=short"]
 
 
-@given(st.sampled_from(WITH_VALUE), VALUES)
-def test_all_spellings_of_any_option_are_one_option(letter: str, value: str) -> None:
-    if letter == "J":
-        value = value.replace(",", "")
-    if not value:
-        return
-    name = LETTERS[letter]
-    glued = words_of(f"-{letter}{value}")
+def spellings(name: str, value: str) -> list[list[str]]:
+    """Every way to write an option with a value."""
+    letter = LETTER_OF.get(name)
+    long_names = [name, *([ALIAS_OF[name]] if name in ALIAS_OF else [])]
+    ways = [[f"--{long}={value}"] for long in long_names]
+    if name in WITH_VALUE:
+        ways += [["--" + long, value] for long in long_names] + ([[f"-{letter}", value]] if letter else [])
+    return ways + ([[f"-{letter}{value}"], [f"-{letter}={value}"]] if letter else [])
 
-    assert glued == words_of(f"--{name}={value}") == words_of(f"-{letter}", value) == words_of(f"--{name}", value)
+
+@given(st.sampled_from([name for name in SETTABLE if name not in WITHOUT_VALUE]), VALUES)
+def test_all_spellings_of_any_option_are_one_option(name: str, value: str) -> None:
+    value = value.replace(",", "").lstrip("=") or "1"
+
+    assert {tuple(words_of(*way)) for way in spellings(name, value)} == {(f"--{name}={value}",)}
+
+
+@given(st.sampled_from([name for name in SETTABLE if name in WITHOUT_VALUE | OPTIONAL_VALUE]))
+def test_all_spellings_of_an_option_without_a_value_are_one_option(name: str) -> None:
+    ways = [f"--{name}", *(f"-{LETTER_OF[name]}" for _ in [0] if name in LETTER_OF)]
+    ways += [f"--{ALIAS_OF[name]}"] if name in ALIAS_OF else []
+
+    assert {tuple(words_of(way, "-t1")) for way in ways} == {(f"--{name}", "--time=1")}
+
+
+@given(st.sampled_from(sorted(REFUSED)), VALUES)
+def test_no_spelling_of_an_option_of_the_contract_gets_through(name: str, value: str) -> None:
+    for way in [*spellings(name, value), [f"--{name}"], [f"--{name}", value]]:
+        with pytest.raises(UnsupportedPod, match=f"^annotation: --{name} cannot be set by a pod, because "):
+            words_of(*way)
+
+
+def test_every_option_is_of_one_sort_and_every_letter_and_alias_stands_for_one() -> None:
+    assert len(KNOWN) == len(WITH_VALUE) + len(WITHOUT_VALUE) + len(OPTIONAL_VALUE)
+    assert {*SHORT.values(), *ALIASES.values(), *REFUSED} <= KNOWN
+    assert not set(ALIASES) & KNOWN
 
 
 def test_letters_without_values_can_stand_together() -> None:
@@ -55,13 +81,40 @@ def test_an_optional_value_is_never_the_next_word() -> None:
     ]  # fmt: skip
 
 
-def test_an_option_that_is_not_known_here_goes_to_sbatch_as_it_is() -> None:
-    assert words_of("--mcs-label=x", "--x11", "--future-thing", "value") == [
-        "--mcs-label=x", "--x11", "--future-thing=value",
+@pytest.mark.parametrize(
+    ("word", "suggestion"),
+    [
+        ("--part=short", "did you mean --partition?"),
+        ("--partitoin=short", "did you mean --partition?"),
+        ("--arr=0-9", "did you mean --array?"),
+        ("--gpus-per=1", "did you mean --gpus-per-node or --gpus-per-socket or --gpus-per-task?"),
+        ("--container-imag=x", "did you mean --container-image?"),
+        ("--Time=1", "did you mean --time?"),
+        ("-Z", "'-Z' is not an sbatch option"),
+        ("--wooden-table", "'--wooden-table' is not an sbatch option"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_what_was_probably_meant(word: str, suggestion: str) -> None:
+    with pytest.raises(UnsupportedPod) as refusal:
+        parse([word], where="annotation", extra=["container-image"])
+    assert str(refusal.value).endswith(suggestion)
+
+
+def test_the_options_of_the_sites_plugins_are_taken_with_a_value_or_without() -> None:
+    words = ["--container-image=x", "--container-image", "y", "--no-entry", "-H"]
+    flags = parse(words, where="annotation", extra=["container-image", "no-entry"])
+
+    assert [str(flag) for flag in flags] == [
+        "--container-image=x", "--container-image=y", "--no-entry", "--hold",
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("word", ["short", "-", "--", "-Z", "---partition=x", "--=x", "--a b=c", "--Time=1", ""])
+def test_a_value_where_none_belongs_is_told() -> None:
+    with pytest.raises(UnsupportedPod, match="--hold takes no value"):
+        words_of("--hold=now")
+
+
+@pytest.mark.parametrize("word", ["short", "-", "--", "-Z", "---partition=x", "--=x", "--a b=c", "--Times=1", ""])
 def test_what_is_no_option_is_refused(word: str) -> None:
     with pytest.raises(UnsupportedPod, match="is not an sbatch option"):
         words_of(word)
@@ -81,7 +134,7 @@ def test_a_line_break_is_refused_wherever_it_stands(words: list[str]) -> None:
         words_of(*words)
 
 
-@pytest.mark.parametrize("words", [["-p"], ["--partition"], ["-p", "--hold"]])
+@pytest.mark.parametrize("words", [["-p"], ["--partition"], ["-p", "--hold"], ["-p", ""], ["--partition="]])
 def test_a_missing_value_is_told(words: list[str]) -> None:
     with pytest.raises(UnsupportedPod, match="--partition needs a value"):
         words_of(*words)
@@ -93,15 +146,10 @@ def test_an_option_of_the_contract_is_refused_with_the_reason(name: str) -> None
         words_of(f"--{name}=x")
 
 
-@pytest.mark.parametrize(("word", "full"), [("--arr=0-9", "array"), ("--wra=id", "wrap"), ("--job-na=a,b", "job-name")])
-def test_the_beginning_of_such_an_option_is_refused_because_sbatch_would_complete_it(word: str, full: str) -> None:
-    with pytest.raises(UnsupportedPod, match=f"would be taken for --{full}; write names in full"):
-        words_of(word)
-
-
 @given(st.sampled_from(sorted(REFUSED)), st.data())
 def test_no_beginning_of_an_option_of_the_contract_gets_through(name: str, data: st.DataObject) -> None:
     beginning = name[: data.draw(st.integers(1, len(name)))]
+    assume(beginning not in SETTABLE)
 
     with pytest.raises(UnsupportedPod):
         words_of(f"--{beginning}", "x")

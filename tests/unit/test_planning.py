@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from sidecar.domain.flags import Flag
 from sidecar.domain.plan import Flavor, JobPlan, SitePolicy
-from sidecar.domain.planning import effective, plan
+from sidecar.domain.planning import plan
 from sidecar.domain.pod import Container, ContainerRole, HostPathVolume, JobOptions, Pod, Resources
 from sidecar.errors import UnsupportedPod
 from tests.jobs import a_container, a_pod
 
 GIB = 1024**3
+NVIDIA = "nvidia.com/gpu"
+AMD = "amd.com/gpu"
+MIG = "nvidia.com/mig-1g.5gb"
+FPGA = "vendor.com/fpga"
+DEVICES = SitePolicy(
+    extended_resources={
+        MIG: Flag("gres", "gpu:1g.5gb:{count}"),
+        FPGA: Flag("gres", "fpga:{count}"),
+        "vendor.com/matlab": Flag("licenses", "matlab:{count}"),
+    }
+)
 
 
-def asking(role: ContainerRole = ContainerRole.MAIN, name: str = "main", **resources: Any) -> Container:
-    return replace(a_container(name, "true", role=role), requests=Resources(**resources))
+def asking(
+    role: ContainerRole = ContainerRole.MAIN,
+    name: str = "main",
+    cpu_millis: int | None = None,
+    memory_bytes: int | None = None,
+    devices: Mapping[str, int] = MappingProxyType({}),
+) -> Container:
+    amounts = Resources(cpu_millis=cpu_millis, memory_bytes=memory_bytes, devices=tuple(devices.items()))
+    return replace(a_container(name, "true", role=role), requests=amounts)
 
 
 def planned(*containers: Container, policy: SitePolicy | None = None, **options: Any) -> JobPlan:
@@ -47,23 +68,6 @@ def test_resources_are_rounded_up_to_whole_cores_and_mebibytes(
     millis: int, memory: int, options: tuple[str, ...]
 ) -> None:
     assert planned(asking(cpu_millis=millis, memory_bytes=memory)).sbatch_options == options
-
-
-def test_main_containers_add_up_and_init_containers_take_turns() -> None:
-    init = ContainerRole.INIT
-    containers = [
-        asking(init, "i1", cpu_millis=5000, memory_bytes=1 * GIB),
-        asking(init, "i2", cpu_millis=1000, memory_bytes=7 * GIB),
-        asking(name="a", cpu_millis=1500, memory_bytes=2 * GIB, gpus=1),
-        asking(name="b", cpu_millis=1500, memory_bytes=2 * GIB, gpus=2),
-    ]
-
-    assert effective(containers) == Resources(cpu_millis=5000, memory_bytes=7 * GIB, gpus=3)
-    assert effective(containers[2:]) == Resources(cpu_millis=3000, memory_bytes=4 * GIB, gpus=3)
-
-
-def test_beside_others_that_state_cores_a_silent_container_counts_one() -> None:
-    assert effective([asking(name="a", cpu_millis=2000), asking(name="b")]).cpu_millis == 3000
 
 
 def test_flavor_below_annotation_below_the_pods_own_resources() -> None:
@@ -118,13 +122,13 @@ GPU_FLAVORS = with_flavors(
     [(1, "--gres=gpu"), (2, "--gpus=a100:2"), (3, "--gres=scratch:1,gpu:a100:4"), (4, "--gres=scratch:1,gpu:a100:4")],
 )
 def test_a_pod_with_gpus_takes_the_flavor_that_fits_best(gpus: int, flag: str) -> None:
-    assert planned(asking(gpus=gpus, gpu_vendor="nvidia.com"), policy=GPU_FLAVORS).sbatch_options[0] == flag
+    assert planned(asking(devices={NVIDIA: gpus}), policy=GPU_FLAVORS).sbatch_options[0] == flag
 
 
 def test_more_gpus_than_any_flavor_has_fall_back_to_the_default_flavor() -> None:
-    job = planned(asking(gpus=8), policy=GPU_FLAVORS)
+    job = planned(asking(devices={NVIDIA: 8}), policy=GPU_FLAVORS)
 
-    assert job.sbatch_options[0] == "--partition=cpu"
+    assert job.sbatch_options == ("--partition=cpu", "--gres=scratch:9,gpu:8", "--cpus-per-task=1")
 
 
 @pytest.mark.parametrize(
@@ -136,14 +140,96 @@ def test_more_gpus_than_any_flavor_has_fall_back_to_the_default_flavor() -> None
     ],
 )
 def test_gpus_are_asked_for_unless_a_flag_does(flags: tuple[str, ...], options: tuple[str, ...]) -> None:
-    assert planned(asking(gpus=2, gpu_vendor="nvidia.com"), flags=flags).sbatch_options == options
+    assert planned(asking(devices={NVIDIA: 2}), flags=flags).sbatch_options == options
 
 
-@pytest.mark.parametrize(("vendor", "option"), [("nvidia.com", "--nv"), ("amd.com", "--rocm")])
-def test_only_a_container_with_gpus_gets_the_runtimes_gpu_option(vendor: str, option: str) -> None:
-    with_gpu, without = planned(asking(gpus=1, gpu_vendor=vendor), asking(name="b")).containers
+@pytest.mark.parametrize(
+    ("devices", "options"),
+    [
+        ({MIG: 2}, ("--gres=gpu:1g.5gb:2",)),
+        ({NVIDIA: 1, FPGA: 3}, ("--gres=gpu:1,fpga:3",)),
+        ({"vendor.com/matlab": 1, FPGA: 1}, ("--gres=fpga:1", "--licenses=matlab:1")),
+        ({NVIDIA: 1, AMD: 2}, ("--gres=gpu:3",)),
+    ],
+)
+def test_several_devices_go_into_one_list(devices: dict[str, int], options: tuple[str, ...]) -> None:
+    job = planned(asking(devices=devices), policy=DEVICES)
 
-    assert with_gpu.runtime_options == ("--no-eval", "--containall", option)
+    assert job.sbatch_options == ("--cpus-per-task=1", *options)
+    assert job.requests.devices == tuple(sorted(devices.items()))
+
+
+def test_where_a_site_maps_the_vendors_gpus_each_gets_its_type() -> None:
+    policy = SitePolicy(
+        extended_resources={NVIDIA: Flag("gres", "gpu:a100:{count}"), AMD: Flag("gres", "gpu:mi250:{count}")}
+    )
+
+    assert "--gres=gpu:mi250:2,gpu:a100:1" in planned(asking(devices={NVIDIA: 1, AMD: 2}), policy=policy).sbatch_options
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        (("--gres=fpga:x200:1",), ("--gres=fpga:x200:1,gpu:2",)),
+        (("--gpus=2",), ("--gpus=2", "--gres=fpga:1")),
+        (("--gres=tmp:5G",), ("--gres=tmp:5G,gpu:2,fpga:1",)),
+        (("--gres=shard:2",), ("--gres=shard:2,fpga:1",)),
+    ],
+)
+def test_a_flag_that_names_a_device_counts_and_the_others_are_added(
+    flags: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    job = planned(asking(devices={FPGA: 1, NVIDIA: 2}), policy=DEVICES, flags=flags)
+
+    assert [option for option in job.sbatch_options if "cpus-per-task" not in option] == list(options)
+
+
+def notes_of(devices: dict[str, int], *flags: str) -> tuple[str, ...]:
+    return planned(asking(devices=devices, memory_bytes=GIB), policy=DEVICES, flags=flags).notes
+
+
+def test_a_flag_that_asks_for_another_number_is_noted() -> None:
+    assert notes_of({NVIDIA: 4}, "--gres=gpu:a100:1") == (
+        "nvidia.com/gpu: 4 asked for, but --gres=gpu:a100:1 counts, which asks for 1",
+    )
+    assert notes_of({NVIDIA: 1}, "--gres=gpu:a100:1") == ()
+    assert notes_of({FPGA: 2}, "--gres=fpga:2") == ()
+    assert notes_of({NVIDIA: 2}, "--gpus-per-node=2") == ()
+
+
+def test_gpus_of_two_vendors_without_a_type_are_noted() -> None:
+    assert notes_of({AMD: 1, NVIDIA: 1}) == (
+        "amd.com/gpu and nvidia.com/gpu are both asked for as gpu:{count}: either kind may come",
+    )
+
+
+def test_a_device_without_a_mapping_is_refused_with_the_key_that_would_map_it() -> None:
+    with pytest.raises(UnsupportedPod, match=r"^container main: resources: x\.com/y is not available .* ExtendedResou"):
+        planned(asking(devices={"x.com/y": 1}))
+
+
+def test_parts_of_gpus_do_not_choose_a_flavor() -> None:
+    policy = replace(GPU_FLAVORS, extended_resources=DEVICES.extended_resources)
+
+    assert "--gres=scratch:9,gpu:1g.5gb:1" in planned(asking(devices={MIG: 1}), policy=policy).sbatch_options
+
+
+@pytest.mark.parametrize(
+    ("devices", "options"),
+    [
+        ({"nvidia.com/gpu": 1}, ("--nv",)),
+        ({"amd.com/gpu": 1}, ("--rocm",)),
+        ({"nvidia.com/gpu": 1, "amd.com/gpu": 1}, ("--nv", "--rocm")),
+        ({"nvidia.com/mig-1g.5gb": 1}, ("--nv",)),
+        ({"vendor.com/fpga": 1}, ()),
+    ],
+)
+def test_only_a_container_with_gpus_gets_the_runtimes_gpu_option(
+    devices: dict[str, int], options: tuple[str, ...]
+) -> None:
+    with_gpu, without = planned(asking(devices=devices), asking(name="b"), policy=DEVICES).containers
+
+    assert with_gpu.runtime_options == ("--no-eval", "--containall", *options)
     assert without.runtime_options == ("--no-eval", "--containall")
 
 

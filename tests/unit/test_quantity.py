@@ -53,6 +53,27 @@ def test_a_unit_multiplies(number: int, unit: str) -> None:
     assert quantity.parse(f"{number}{unit}") == number * base ** ("kMG".index(unit[0].replace("K", "k")) + 1)
 
 
+UNITS = {
+    "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,
+    **{f"{letter}{power}": power for letter in "eE" for power in range(-9, 19)},
+}  # fmt: skip
+NUMBERS = st.decimals(0, 9, places=3)
+
+
+@given(NUMBERS, st.sampled_from(sorted(UNITS)), st.sampled_from(["", "+"]))
+def test_every_decimal_form_is_the_number_times_a_power_of_ten(number: Decimal, unit: str, sign: str) -> None:
+    assert quantity.parse(f"{sign}{number}{unit}") == number.scaleb(UNITS[unit])
+
+
+@given(NUMBERS, st.integers(1, 6))
+def test_every_binary_form_is_the_number_times_a_power_of_1024(number: Decimal, power: int) -> None:
+    unit = "KMGTPE"[power - 1] + "i"
+    if number * 1024**power > 2**63 - 1:
+        return
+
+    assert quantity.parse(f"{number}{unit}") == number * 1024**power
+
+
 @given(st.text("0123456789.eE+-kKMGi", max_size=12))
 def test_any_text_is_a_quantity_or_a_value_error(text: str) -> None:
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.domain.flags import Flag
 from sidecar.domain.plan import Flavor
 from sidecar.settings import Settings, Taint, Tracing, load, reference
 
@@ -182,6 +183,22 @@ def test_the_proxy_s_library_is_a_path_and_its_login_node_words_for_ssh(read: Re
 )
 def test_taints_are_read_in_the_plugins_and_in_kubernetes_spelling(read: Read, spelling: str) -> None:
     assert read(f"Taints: [{spelling}]").taints == (Taint(key="a/b", value="c", effect="NoExecute"),)
+
+
+def test_devices_are_mapped_to_options_of_sbatch(read: Read) -> None:
+    text = "ExtendedResources: {nvidia.com/mig-1g.5gb: '--gres=gpu:1g.5gb:{count}', a.com/b: '--licenses=b:{count}'}"
+
+    assert read(text).policy.extended_resources == {
+        "nvidia.com/mig-1g.5gb": Flag("gres", "gpu:1g.5gb:{count}"),
+        "a.com/b": Flag("licenses", "b:{count}"),
+    }
+
+
+def test_a_flavor_whose_options_cannot_be_had_is_remarked(read: Read) -> None:
+    flavors = "Flavors: {a: {SlurmFlags: ['--wrap=id']}, b: {SlurmFlags: ['--container-image x']}}"
+
+    assert [remark.partition("Flavors.")[2].partition(":")[0] for remark in read(flavors).remarks] == ["a", "b"]
+    assert len(read(f"{flavors}\nExtraSbatchOptions: [container-image]").remarks) == 1
 
 
 def test_a_flavor_may_be_empty_or_build_on_another(read: Read) -> None:

@@ -35,6 +35,24 @@ def problems_of(path: Path | None, *, uid: int = 1000, **env: str) -> list[str]:
     return [problem.replace(str(path), "F") for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("ExtendedResources: {fpga: '--gres=fpga:{count}'}", "ExtendedResources.fpga is not the name of an extended"),
+        ("ExtendedResources: {a/b: '--gres=fpga:1'}", "ExtendedResources.a/b is '--gres=fpga:1', but must be one item"),
+        ("ExtendedResources: {a/b: '--gres=a:{count},b:1'}", "but must be one item of --gres or --licenses"),
+        ("ExtendedResources: {a/b: '--constraint=x{count}'}", "but must be one item of --gres or --licenses"),
+        ("ExtraSbatchOptions: [--wrap]", "is --wrap, which no pod may set, because the script is the sidecar's"),
+        ("ExtraSbatchOptions: ['a b']", "must be an option's long name, such as container-image"),
+        ("MaxPods: -1", "MaxPods is '-1', but must be a whole number from 0 to 1000000"),
+    ],
+)
+def test_devices_and_options_that_cannot_be_are_told(problems: Problems, text: str, problem: str) -> None:
+    (told,) = problems(text)
+
+    assert problem in told
+
+
 def test_every_problem_is_listed_at_once_with_its_line(problems: Problems) -> None:
     text = """\
 SidecarPort: 70000

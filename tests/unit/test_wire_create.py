@@ -158,32 +158,6 @@ def test_other_references_are_refused(value_from: object, error: type[Exception]
         with_container(env=[{"name": "V", "valueFrom": value_from}])
 
 
-def test_a_limit_counts_before_a_request_and_gpus_add_up() -> None:
-    resources = {
-        "requests": {"cpu": "100m", "memory": "1Gi"},
-        "limits": {"cpu": 2.5, "nvidia.com/gpu": "1", "amd.com/gpu": 1},
-    }
-
-    assert with_container(resources=resources).containers[0].requests == Resources(
-        cpu_millis=2500, memory_bytes=1024**3, gpus=2, gpu_vendor="nvidia.com"
-    )
-
-
-@pytest.mark.parametrize(
-    ("resources", "error", "message"),
-    [
-        ({"limits": {"example.com/fpga": 1}}, UnsupportedPod, "example.com/fpga is not available"),
-        ({"limits": {"memory": "lots"}}, MalformedRequest, r"resources\.memory: 'lots' is not a quantity"),
-        ({"limits": {"memory": "1e99"}}, MalformedRequest, "larger than the largest quantity"),
-        ({"limits": {"cpu": -1}}, MalformedRequest, "is negative"),
-        ({"limits": {"cpu": True}}, MalformedRequest, "Expected"),
-    ],
-)
-def test_resources_that_cannot_be_had_are_told(resources: Json, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        with_container(resources=resources)
-
-
 @pytest.mark.parametrize(
     "spec",
     [
