@@ -68,6 +68,13 @@ _MEANINGFUL: dict[str, object] = {
     "spec.volumes.emptyDir.medium": "Memory",
     "spec.volumes.configMap.name": "c",
     "spec.volumes.secret.secretName": "s",
+    "spec.volumes.persistentVolumeClaim.claimName": "c",
+    "sources.configMap.name": "c",
+    "sources.secret.name": "s",
+    "spec.containers.volumeMounts.recursiveReadOnly": "IfPossible",
+    "serviceAccountToken.path": "path",
+    "resourceFieldRef.resource": "limits.cpu",
+    "resourceFieldRef.containerName": "main",
     "fieldRef.fieldPath": "metadata.name",
     "fieldRef.apiVersion": "v1",
     "items.key": "key",
@@ -75,8 +82,9 @@ _MEANINGFUL: dict[str, object] = {
     "items.mode": 0o400,
 }
 """Values that mean something, where the kind alone does not give one; by the last parts of the path."""
+_MAIN = a_container_json(resources={"limits": {"cpu": "1"}})
 _NEEDED: dict[str, Json] = {
-    "spec.containers": a_container_json(),
+    "spec.containers": _MAIN,
     "spec.volumes": {"name": "v"},
     "spec.containers.volumeMounts": {"name": "v", "mountPath": "/v"},
     "spec.containers.volumeDevices": {"name": "v", "devicePath": "/dev/v"},
@@ -85,9 +93,16 @@ _NEEDED: dict[str, Json] = {
     "spec.volumes.hostPath": {"path": "/scratch"},
     "spec.volumes.configMap": {"name": "c"},
     "spec.volumes.secret": {"secretName": "s"},
+    "spec.volumes.persistentVolumeClaim": {"claimName": "c"},
+    "sources.configMap": {"name": "c"},
+    "sources.secret": {"name": "s"},
+    "serviceAccountToken": {"path": "path"},
+    "spec.hostAliases": {"ip": "10.0.0.1"},
     "fieldRef": {"fieldPath": "metadata.name"},
+    "resourceFieldRef": {"resource": "limits.cpu"},
+    "downwardAPI.items.resourceFieldRef": {"resource": "limits.cpu", "containerName": "main"},
     "items": {"key": "key", "path": "path"},
-    "downwardAPI.items": {"path": "path"},
+    "downwardAPI.items": {"path": "path", "fieldRef": {"fieldPath": "metadata.name"}},
 }
 """What an object must have beside the field; by the last parts of its path."""
 RETRIEVED: Json = {
@@ -101,7 +116,7 @@ RETRIEVED: Json = {
 def a_pod_that_sets(path: str, *, pod_uid: str) -> Json:
     """A pod that is valid but for what this field may do to it."""
     spec: Json = _object_with(path, "spec")
-    spec.setdefault("containers", [a_container_json()])
+    spec.setdefault("containers", [copy.deepcopy(_MAIN)])
     main = spec["containers"][0]
     if path.startswith("spec.volumes"):
         main["volumeMounts"] = [{"name": "v", "mountPath": "/v"}]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sidecar.cli import shapes
-from sidecar.cli.downward import Downward
 from sidecar.cli.objects import CONFIG_MAP, SECRET, Objects
+from sidecar.domain.downward import Downward
 from sidecar.domain.expand import expand
 from sidecar.errors import MalformedRequest, UnsupportedPod
 
@@ -61,7 +61,8 @@ def _answers(
     if source.field_ref:
         yield downward.field(source.field_ref.field_path, where)
     if source.resource_field_ref:
-        yield downward.resource(source.resource_field_ref, container, where)
+        ref = source.resource_field_ref
+        yield downward.resource(ref.resource, ref.container_name or container, str(ref.divisor), where)
     raise UnsupportedPod(f"{where}: valueFrom needs configMapKeyRef, secretKeyRef, fieldRef or resourceFieldRef")
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from sidecar.cli import contents, environment, shapes
 from sidecar.cli.documents import Document
-from sidecar.cli.downward import Downward
 from sidecar.cli.objects import CONFIG_MAP, SECRET, Objects
+from sidecar.domain.downward import POD_IP_ANNOTATION, Downward, Stated
 from sidecar.errors import MalformedRequest, UnsupportedPod
 
 _TEMPLATES: Mapping[str, tuple[str, ...]] = {
@@ -58,15 +58,34 @@ def translate(documents: Sequence[Document], namespace: str) -> Translation:
     metadata = shapes.read(pod["metadata"], shapes.Metadata, "metadata")
     spec = shapes.read(pod["spec"], shapes.PodSpec, "spec")
     objects = Objects(documents, namespace=metadata.namespace, default_namespace=namespace)
-    downward = Downward(metadata, spec)
+    downward = _downward(metadata, spec)
     volumes = {volume.name: volume for volume in spec.volumes or []}
     everyone = [*(spec.init_containers or []), *spec.containers]
     request = {
         "pod": pod | {"spec": _resolved_spec(pod["spec"], spec, objects, downward)},
-        "container": [contents.retrieved(c, volumes, objects, downward) for c in everyone],
+        "container": [contents.retrieved(c, volumes, objects) for c in everyone],
     }
     return Translation(
         request=request, namespace=metadata.namespace, name=metadata.name, uid=metadata.uid, notes=tuple(notes)
+    )
+
+
+def _downward(metadata: shapes.Metadata, spec: shapes.PodSpec) -> Downward:
+    annotations = metadata.annotations or {}
+    everyone = [*(spec.init_containers or []), *spec.containers]
+    stated = {c.name: c.resources or shapes.Resources() for c in everyone}
+    return Downward(
+        fields={
+            "metadata.name": metadata.name,
+            "metadata.namespace": metadata.namespace,
+            "metadata.uid": metadata.uid,
+            "spec.nodeName": spec.node_name,
+            "spec.serviceAccountName": spec.service_account_name or "default",
+            "status.podIP": annotations.get(POD_IP_ANNOTATION, ""),
+        },
+        labels=metadata.labels or {},
+        annotations=annotations,
+        resources={name: Stated(limits=r.limits or {}, requests=r.requests or {}) for name, r in stated.items()},
     )
 
 

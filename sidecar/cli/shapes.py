@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from sidecar.errors import MalformedRequest
-from sidecar.wire.kubernetes import ConfigMapSource, KeyToPath, SecretSource
+from sidecar.wire.kubernetes import (
+    ConfigMapSource,
+    DownwardSource,
+    FieldRef,
+    ProjectedSource,
+    ResourceFieldRef,
+    SecretSource,
+)
 
 T = TypeVar("T")
 
@@ -32,16 +39,6 @@ class KeyRef(_Kube):
     key: str
     name: str = ""
     optional: bool | None = None
-
-
-class FieldRef(_Kube):
-    field_path: str
-
-
-class ResourceFieldRef(_Kube):
-    resource: str
-    container_name: str = ""
-    divisor: str | int | float = ""
 
 
 class ValueFrom(_Kube):
@@ -85,37 +82,12 @@ class Container(_Kube):
     volume_mounts: list[MountName] | None = None
 
 
-class DownwardItem(_Kube):
-    path: str
-    field_ref: FieldRef | None = None
-    resource_field_ref: ResourceFieldRef | None = None
-
-
-class DownwardSource(_Kube):
-    items: list[DownwardItem] | None = None
-
-
-class ProjectedObject(_Kube):
-    name: str = ""
-    items: list[KeyToPath] | None = None
-    optional: bool | None = None
-
-
-class Projection(_Kube):
-    config_map: ProjectedObject | None = None
-    secret: ProjectedObject | None = None
-    downward_api: DownwardSource | None = msgspec.field(default=None, name="downwardAPI")
-
-
-class ProjectedSource(_Kube):
-    sources: list[Projection] | None = None
-
-
 class Volume(_Kube):
     name: str
     config_map: ConfigMapSource | None = None
     secret: SecretSource | None = None
     projected: ProjectedSource | None = None
+    downward_api: DownwardSource | None = msgspec.field(default=None, name="downwardAPI")
 
 
 class PodSpec(_Kube):

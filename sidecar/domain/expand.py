@@ -21,3 +21,8 @@ def expand(text: str, values: Mapping[str, str]) -> str:
         return values.get(match.group(1), match.group())
 
     return _REFERENCE.sub(replacement, text)
+
+
+def missing(text: str, values: Mapping[str, str]) -> list[str]:
+    """The names in a text that :func:`expand` would leave as they are written."""
+    return [match[1] for match in _REFERENCE.finditer(text) if match[1] is not None and match[1] not in values]

@@ -38,6 +38,8 @@ class SitePolicy:
     """Path prefixes; empty: wherever the job's user may go."""
     protected_paths: tuple[str, ...] = ()
     """Paths that no hostPath may touch: the data folder, the database, the configuration."""
+    persistent_volume_claims: Mapping[str, str] = field(default_factory=dict)
+    """Paths on the cluster by ``claim`` or ``namespace/claim``."""
     default_namespace: str = "default"
     runtime_options: tuple[str, ...] = ("--no-eval", "--containall")
     """Options of every runtime call (``SingularityDefaultOptions``)."""

@@ -10,7 +10,7 @@ from sidecar.domain import devices, images
 from sidecar.domain import flags as sbatch_flags
 from sidecar.domain.flags import Flag
 from sidecar.domain.plan import Flavor, JobPlan, PlannedContainer, SitePolicy
-from sidecar.domain.pod import Container, ContainerRole, HostPathVolume, Pod, Resources
+from sidecar.domain.pod import ClaimVolume, Container, ContainerRole, HostPathVolume, Pod, Resources
 from sidecar.domain.resources import effective
 from sidecar.errors import UnsupportedPod
 
@@ -83,6 +83,18 @@ def _check_policy(pod: Pod, policy: SitePolicy) -> None:
     for volume in pod.volumes:
         if isinstance(volume, HostPathVolume):
             _check_host_path(volume, policy)
+    for container in pod.containers:
+        _check_mounts(container, pod)
+
+
+def _check_mounts(container: Container, pod: Pod) -> None:
+    """The runtime makes a mount read-only, but not what the node has mounted below it."""
+    for mount in container.mounts:
+        if mount.recursively_read_only and isinstance(pod.by_volume[mount.volume], HostPathVolume | ClaimVolume):
+            raise UnsupportedPod(
+                f"container {container.name}: volumeMount {mount.volume}: recursiveReadOnly Enabled is not possible "
+                "for paths of the node; use IfPossible"
+            )
 
 
 def _check_host_path(volume: HostPathVolume, policy: SitePolicy) -> None:

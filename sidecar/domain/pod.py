@@ -55,6 +55,8 @@ class Mount:
     path: str
     """Absolute path inside the container."""
     read_only: bool = False
+    recursively_read_only: bool = False
+    """Nothing mounted below it may be writable either."""
     sub_path: str = ""
     """Relative path of one file or directory inside the volume; empty for the whole volume."""
 
@@ -116,7 +118,16 @@ class HostPathVolume:
     """Kubernetes' hostPath type, checked on the node; empty: no check."""
 
 
-Volume = FilesVolume | EmptyDirVolume | HostPathVolume
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimVolume:
+    """A persistentVolumeClaim that the site keeps as a directory of the cluster's file system."""
+
+    name: str
+    path: str
+    read_only: bool = False
+
+
+Volume = FilesVolume | EmptyDirVolume | HostPathVolume | ClaimVolume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

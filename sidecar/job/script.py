@@ -19,7 +19,16 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from sidecar.domain.plan import JobPlan
-from sidecar.domain.pod import Container, ContainerRole, EmptyDirVolume, FilesVolume, Mount, Pod, Volume
+from sidecar.domain.pod import (
+    ClaimVolume,
+    Container,
+    ContainerRole,
+    EmptyDirVolume,
+    FilesVolume,
+    Mount,
+    Pod,
+    Volume,
+)
 from sidecar.job.contents import PodFile, pod_files
 from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
@@ -135,12 +144,17 @@ def _mount_words(container: Container, pod: Pod) -> list[str]:
 
 
 def _mount(mount: Mount, volume: Volume) -> Iterable[str]:
-    read_only = "ro" if mount.read_only or isinstance(volume, FilesVolume) else "rw"
+    is_read_only = (
+        mount.read_only or isinstance(volume, FilesVolume) or (isinstance(volume, ClaimVolume) and volume.read_only)
+    )
+    read_only = "ro" if is_read_only else "rw"
     place = (mount.sub_path, mount.path, read_only)
     if isinstance(volume, FilesVolume):
         return ("files", volume.name, *place)
     if isinstance(volume, EmptyDirVolume):
         return ("memory" if volume.in_memory else "disk", volume.name, *place)
+    if isinstance(volume, ClaimVolume):
+        return ("claim", volume.path, *place)
     return ("host", volume.path, *place, volume.type)
 
 

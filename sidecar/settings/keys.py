@@ -227,6 +227,13 @@ class Keys:
             "AllowedHostPaths", kinds.PATHS, "Prefixes a hostPath must have; empty: wherever the job's user may go."
         )
     )
+    persistent_volume_claims: Mapping[str, str] = field(
+        metadata=key(
+            "PersistentVolumeClaims",
+            kinds.CLAIMS,
+            "Folders on the compute nodes by `claim` or `namespace/claim`; a claim that is not here is refused.",
+        )
+    )
     allow_pre_exec: bool = field(
         metadata=key(
             "AllowPreExec",

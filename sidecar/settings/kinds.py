@@ -6,6 +6,7 @@ import ipaddress
 import os.path
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from sidecar.domain.sbatch_options import REFUSED
@@ -19,6 +20,7 @@ _MEMORY = re.compile(r"([0-9]{1,12})\s*(?:([KMGT])(?:I?B)?)?", re.IGNORECASE)
 _MEMORY_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_CLAIM = re.compile(r"(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?/)?[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?")
 _WORDS_OF_TRUTH = {"true": True, "yes": True, "on": True, "1": True}
 _WORDS_OF_FALSEHOOD = {"false": False, "no": False, "off": False, "0": False}
 _MAX_UID = 2**32 - 2
@@ -164,6 +166,15 @@ def _host_paths(value: Value, reader: Reader) -> tuple[str, ...]:
     return tuple(reader.read(_HOST_PATH, item) for item in value.items())
 
 
+def _claims(value: Value, reader: Reader) -> Mapping[str, str]:
+    entries = value.entries()
+    for name, entry in entries:
+        if not _CLAIM.fullmatch(name):
+            reader.note(entry.problem("is not named after a claim; write `claim` or `namespace/claim`."))
+    known = reader.known(entries, [name for name, _ in entries])
+    return {name: path for name, entry in known.items() if (path := reader.read(_HOST_PATH, entry))}
+
+
 def _split(value: Value, reader: Reader) -> tuple[str, ...]:
     text = _line(value, reader)
     try:
@@ -231,6 +242,7 @@ SOCKET: Kind[Path | None] = Kind("path", _socket, None)
 PROGRAM = Kind("program", _program, "")
 LIBRARY = Kind("path", _library, "")
 INTERPRETER = Kind("path", _interpreter, "")
+CLAIMS: Kind[Mapping[str, str]] = Kind("map of paths", _claims, {})
 PATHS: Kind[tuple[str, ...]] = Kind("list of paths", _host_paths, ())
 WORDS: Kind[tuple[str, ...]] = Kind("list of options", _words, ())
 FLAGS: Kind[tuple[str, ...]] = Kind("list of sbatch options", _flags, ())

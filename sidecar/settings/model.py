@@ -68,6 +68,7 @@ class Settings(Keys):
             enable_probes=self.enable_probes,
             allowed_host_paths=self.allowed_host_paths,
             protected_paths=self._protected_paths(),
+            persistent_volume_claims=self.persistent_volume_claims,
             default_namespace=self.namespace,
             runtime_options=self.singularity_default_options,
             allow_pre_exec=self.allow_pre_exec,

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import msgspec
 
 from sidecar.domain import pod as domain
+from sidecar.domain.downward import Downward
 from sidecar.domain.plan import SitePolicy
 from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import decode, options, resources
 from sidecar.wire import kubernetes as kube
 from sidecar.wire.containers import read_container
+from sidecar.wire.downward import downward_of
 from sidecar.wire.unsupported import check_pod
 from sidecar.wire.volumes import read_volumes
 
@@ -33,20 +35,21 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
     field_notes = check_pod(_raw_pod(body), pod.spec, policy)
     job_options, alias_notes = options.read(pod.metadata.annotations or {})
     whole = pod.spec.resources or kube.ResourceRequirements()
-    identity = {"metadata.name": name, "metadata.namespace": namespace, "metadata.uid": uid}
+    downward = downward_of(pod, {"metadata.name": name, "metadata.namespace": namespace, "metadata.uid": uid})
+    volumes, volume_notes = read_volumes(pod.spec, request.container or [], policy, downward)
     return domain.Pod(
         uid=uid,
         namespace=namespace,
         name=name,
-        containers=tuple(_containers(pod.spec, identity, job_options.pod_ip)),
-        volumes=read_volumes(pod.spec, request.container or [], policy),
+        containers=tuple(_containers(pod.spec, downward)),
+        volumes=volumes,
         restart_policy=_restart_policy(pod.spec),
         grace_seconds=_grace_seconds(pod.spec),
         requests=resources.of_pod(whole.requests, "spec.resources.requests"),
         limits=resources.of_pod(whole.limits, "spec.resources.limits"),
         overhead=resources.of_pod(pod.spec.overhead, "spec.overhead"),
         options=job_options,
-        notes=(*alias_notes, *field_notes),
+        notes=(*alias_notes, *volume_notes, *field_notes),
     )
 
 
@@ -81,13 +84,13 @@ def _check_container_names(spec: kube.PodSpec) -> None:
         seen.add(container.name)
 
 
-def _containers(spec: kube.PodSpec, identity: dict[str, str], pod_ip: str) -> Iterator[domain.Container]:
+def _containers(spec: kube.PodSpec, downward: Downward) -> Iterator[domain.Container]:
     for role, containers in (
         (domain.ContainerRole.INIT, spec.init_containers or []),
         (domain.ContainerRole.MAIN, spec.containers),
     ):
         for container in containers:
-            yield read_container(container, role, identity | {"status.podIP": pod_ip})
+            yield read_container(container, role, downward)
 
 
 def _restart_policy(spec: kube.PodSpec) -> domain.RestartPolicy:

@@ -33,6 +33,7 @@ _VOLUMES = "integration/runner/test_runner_volumes.py"
 _WIRE_VOLUMES = "unit/test_wire_volumes.py"
 _RESOURCES = "unit/test_resources.py"
 _ALLOCATED = "e2e/test_resources.py"
+_WIRE_DOWNWARD = "unit/test_wire_downward.py"
 _OWNER = "files belong to the job's user, who is the user of all of the pod's containers"
 
 _ITEMS = (
@@ -43,16 +44,25 @@ _ITEMS = (
     ignored("items.user", _OWNER),
 )
 _REFERENCE = (
-    honoured("fieldRef", "the field's value, as interLink resolves it", _VALUES),
-    honoured("fieldRef.apiVersion", "v1 is the only one", _VALUES),
-    honoured("fieldRef.fieldPath", "the field's value", _VALUES),
-    honoured("resourceFieldRef", "the resource's value, as interLink resolves it", _VALUES),
-    honoured("resourceFieldRef.containerName", "whose resource", _VALUES),
-    honoured("resourceFieldRef.resource", "which resource", _VALUES),
-    honoured("resourceFieldRef.divisor", "in which unit", _VALUES),
+    honoured("fieldRef", "interLink's value; the pod's name, namespace, UID, IP, node, service account, labels and "
+             "annotations also here", _WIRE_DOWNWARD),
+    honoured("fieldRef.apiVersion", "v1 is the only one", _WIRE_DOWNWARD),
+    honoured("fieldRef.fieldPath", "the field's value", _WIRE_DOWNWARD),
+    honoured("resourceFieldRef", "the limit or request that the container states, rounded up", _WIRE_DOWNWARD),
+    honoured("resourceFieldRef.containerName", "whose resource; in a volume without it, the first container that "
+             "mounts it", _WIRE_DOWNWARD),
+    honoured("resourceFieldRef.resource", "which resource", _WIRE_DOWNWARD),
+    honoured("resourceFieldRef.divisor", "in which unit", _WIRE_DOWNWARD),
+)  # fmt: skip
+_DOWNWARD_ITEMS = (
+    honoured("items", "one file each", _VALUES),
+    honoured("items.path", "the file's path", _VALUES),
+    honoured("items.mode", "the file's permission bits", _WIRE_DOWNWARD),
+    ignored("items.user", _OWNER),
+    *at("items", _REFERENCE),
 )
 
-_CLUSTER_VOLUME = "use configMap, secret, projected, emptyDir or hostPath"
+_CLUSTER_VOLUME = "use configMap, secret, projected, downwardAPI, emptyDir, hostPath or persistentVolumeClaim"
 _VOLUME = (
     honoured("name", "the volume's name", _WIRE_VOLUMES),
     honoured("hostPath", "a path of the compute node, within the site's rules", _VOLUMES),
@@ -60,7 +70,7 @@ _VOLUME = (
     honoured("hostPath.type", "checked, or made, on the compute node", _VOLUMES),
     honoured("emptyDir", "a directory of the job's, gone with it", _VALUES),
     honoured("emptyDir.medium", "Memory: in /dev/shm of the compute node", _VALUES),
-    honoured("emptyDir.sizeLimit", "recorded; the job's memory and disk limits hold for all it writes", _WIRE_VOLUMES),
+    ignored("emptyDir.sizeLimit", "the job's memory and disk limits hold for all that it writes"),
     refused("emptyDir.mode", "leave it out; all containers run as the user who owns the directory"),
     honoured("configMap", "exactly its keys, read-only", _VALUES),
     honoured("configMap.name", "which ConfigMap", _VALUES),
@@ -78,22 +88,20 @@ _VOLUME = (
     honoured("projected.defaultMode", "the files' permission bits", _WIRE_VOLUMES),
     ignored("projected.defaultUser", _OWNER),
     honoured("projected.sources", "interLink sends their files", _VALUES),
+    honoured("projected.sources.configMap", "interLink sends its texts, but not its binaryData", _VALUES),
+    honoured("projected.sources.secret", "interLink sends none: refused unless another volume of the pod has it",
+             _WIRE_VOLUMES),
     *(
         entry
         for source in ("configMap", "secret")
         for entry in (
-            honoured(f"projected.sources.{source}", "interLink sends its files", _VALUES),
             honoured(f"projected.sources.{source}.name", "which one", _VALUES),
-            honoured(f"projected.sources.{source}.optional", "interLink skips an absent one", _WIRE_VOLUMES),
+            honoured(f"projected.sources.{source}.optional", "an absent one is passed over", _WIRE_VOLUMES),
             *at(f"projected.sources.{source}", _ITEMS),
         )
     ),
-    honoured("projected.sources.downwardAPI", "interLink sends its files", _VALUES),
-    honoured("projected.sources.downwardAPI.items", "interLink sends their values", _VALUES),
-    honoured("projected.sources.downwardAPI.items.path", "the file's path", _VALUES),
-    honoured("projected.sources.downwardAPI.items.mode", "the file's permission bits", _VALUES),
-    ignored("projected.sources.downwardAPI.items.user", _OWNER),
-    *at("projected.sources.downwardAPI.items", _REFERENCE),
+    honoured("projected.sources.downwardAPI", "the pod's own fields", _VALUES),
+    *at("projected.sources.downwardAPI", _DOWNWARD_ITEMS),
     honoured("projected.sources.serviceAccountToken", "interLink sends the token", _WIRE_VOLUMES),
     honoured("projected.sources.serviceAccountToken.path", "the token's file", _WIRE_VOLUMES),
     elsewhere("projected.sources.serviceAccountToken.audience", "interLink asks Kubernetes for the token"),
@@ -101,8 +109,13 @@ _VOLUME = (
     ignored("projected.sources.serviceAccountToken.user", _OWNER),
     refused("projected.sources.clusterTrustBundle", "interLink does not send it; use a configMap"),
     refused("projected.sources.podCertificate", "interLink does not send it; use a secret"),
-    refused("downwardAPI", "use a projected volume with a downwardAPI source"),
-    refused("persistentVolumeClaim", _CLUSTER_VOLUME),
+    honoured("downwardAPI", "the pod's own fields", _VALUES),
+    honoured("downwardAPI.defaultMode", "the files' permission bits", _WIRE_DOWNWARD),
+    ignored("downwardAPI.defaultUser", _OWNER),
+    *at("downwardAPI", _DOWNWARD_ITEMS),
+    honoured("persistentVolumeClaim", "the folder that the site names under PersistentVolumeClaims", _VALUES),
+    honoured("persistentVolumeClaim.claimName", "which claim; one that the site has not named is refused", _VALUES),
+    honoured("persistentVolumeClaim.readOnly", "no container can write there", _VOLUMES),
     refused("image", "name the image as the container's own"),
     *(
         refused(kind, _CLUSTER_VOLUME)
@@ -162,10 +175,7 @@ _CONTAINER = (
     honoured("env.name", "any name without = and NUL", _VALUES),
     honoured("env.value", "as it is; interLink expands $(VAR)", _VALUES),
     honoured("env.valueFrom", "what interLink has left in place", _VALUES),
-    honoured("env.valueFrom.fieldRef", "interLink's value; the pod's name, namespace, UID and IP also here", _VALUES),
-    honoured("env.valueFrom.fieldRef.apiVersion", "v1 is the only one", _VALUES),
-    honoured("env.valueFrom.fieldRef.fieldPath", "the field's value", _VALUES),
-    resolved("env.valueFrom.resourceFieldRef", "interLink sends the value"),
+    *at("env.valueFrom", _REFERENCE),
     resolved("env.valueFrom.configMapKeyRef", "interLink sends the value"),
     resolved("env.valueFrom.secretKeyRef", "interLink sends the value"),
     resolved("env.valueFrom.fileKeyRef", "the file would be read on the compute node, which has no kubelet"),
@@ -181,8 +191,9 @@ _CONTAINER = (
     honoured("volumeMounts.mountPath", "absolute, without a colon", _WIRE_VOLUMES),
     honoured("volumeMounts.readOnly", "the container cannot write there", _VOLUMES),
     honoured("volumeMounts.subPath", "one file or directory of the volume, never out of it", _VOLUMES),
-    refused("volumeMounts.subPathExpr", "use subPath"),
-    refused("volumeMounts.recursiveReadOnly", "leave it out", "Disabled", "IfPossible"),
+    honoured("volumeMounts.subPathExpr", "subPath with $(VAR) replaced by the container's variables", _VALUES),
+    honoured("volumeMounts.recursiveReadOnly", "Enabled is refused for paths of the node, which may have mounts below",
+             _WIRE_VOLUMES),
     refused("volumeMounts.mountPropagation", "what a container mounts stays its own", "None", "HostToContainer"),
     refused("volumeMounts.bindMountOptions", "leave it out"),
     refused("volumeDevices", "jobs have no block devices"),

@@ -28,10 +28,31 @@ class ObjectMeta(Kube):
     deletion_grace_period_seconds: int | None = None
 
 
+class FieldRef(Kube):
+    field_path: str
+    api_version: str = ""
+
+
+class ResourceFieldRef(Kube):
+    resource: str
+    container_name: str = ""
+    divisor: str | int | float = ""
+
+
+class ValueFrom(Kube):
+    """Of an environment variable; interLink has replaced the other kinds by values."""
+
+    field_ref: FieldRef | None = None
+    resource_field_ref: ResourceFieldRef | None = None
+    config_map_key_ref: Any | None = None
+    secret_key_ref: Any | None = None
+    file_key_ref: Any | None = None
+
+
 class EnvVar(Kube):
     name: str
     value: str | None = None
-    value_from: Any | None = None
+    value_from: ValueFrom | None = None
 
 
 class ResourceRequirements(Kube):
@@ -126,9 +147,49 @@ class SecretSource(Kube):
     optional: bool | None = None
 
 
+class DownwardItem(Kube):
+    path: str
+    field_ref: FieldRef | None = None
+    resource_field_ref: ResourceFieldRef | None = None
+    mode: int | None = None
+
+
+class DownwardSource(Kube):
+    items: list[DownwardItem] | None = None
+    default_mode: int | None = None
+
+
+class ProjectedObject(Kube):
+    """A ConfigMap or a Secret inside a projected volume."""
+
+    name: str = ""
+    items: list[KeyToPath] | None = None
+    optional: bool | None = None
+
+
+class ServiceAccountToken(Kube):
+    path: str
+    audience: str = ""
+    expiration_seconds: int | None = None
+
+
+class Projection(Kube):
+    config_map: ProjectedObject | None = None
+    secret: ProjectedObject | None = None
+    downward_api: DownwardSource | None = field(default=None, name="downwardAPI")
+    service_account_token: ServiceAccountToken | None = None
+    cluster_trust_bundle: Any | None = None
+    pod_certificate: Any | None = None
+
+
 class ProjectedSource(Kube):
     default_mode: int | None = None
-    sources: list[Any] | None = None
+    sources: list[Projection] | None = None
+
+
+class ClaimSource(Kube):
+    claim_name: str
+    read_only: bool | None = None
 
 
 class EmptyDirSource(Kube):
@@ -146,8 +207,26 @@ class Volume(Kube):
     config_map: ConfigMapSource | None = None
     secret: SecretSource | None = None
     projected: ProjectedSource | None = None
+    downward_api: DownwardSource | None = field(default=None, name="downwardAPI")
+    persistent_volume_claim: ClaimSource | None = None
     empty_dir: EmptyDirSource | None = None
     host_path: HostPathSource | None = None
+
+
+class HostAlias(Kube):
+    ip: str
+    hostnames: list[str] | None = None
+
+
+class DnsOption(Kube):
+    name: str = ""
+    value: str | None = None
+
+
+class DnsConfig(Kube):
+    nameservers: list[str] | None = None
+    searches: list[str] | None = None
+    options: list[DnsOption] | None = None
 
 
 class PodSpec(Kube):
@@ -161,9 +240,14 @@ class PodSpec(Kube):
     security_context: SecurityContext | None = None
     resources: ResourceRequirements | None = None
     overhead: dict[str, str | int | float] | None = None
-    host_aliases: list[Any] | None = None
+    host_aliases: list[HostAlias] | None = None
     hostname: str | None = None
     subdomain: str | None = None
+    set_hostname_as_fqdn: bool | None = field(default=None, name="setHostnameAsFQDN")
+    dns_policy: str | None = None
+    dns_config: DnsConfig | None = None
+    node_name: str | None = None
+    service_account_name: str | None = None
     host_network: bool | None = None
     host_pid: bool | None = field(default=None, name="hostPID")
     host_ipc: bool | None = field(default=None, name="hostIPC")

@@ -9,6 +9,7 @@ import difflib
 import shlex
 from collections.abc import Mapping
 
+from sidecar.domain.downward import POD_IP_ANNOTATION
 from sidecar.domain.pod import JobOptions
 from sidecar.errors import UnsupportedPod
 
@@ -38,7 +39,7 @@ def read(annotations: Mapping[str, str]) -> tuple[JobOptions, tuple[str, ...]]:
         runtime_commands=_one_line(ours, "singularity-commands"),
         runtime_mounts=_mounts(ours),
         runtime_options=_words(ours, "singularity-options"),
-        pod_ip=annotations.get("interlink.eu/pod-ip", "").strip(),
+        pod_ip=annotations.get(POD_IP_ANNOTATION, "").strip(),
         tunnel_commands=annotations.get("interlink.eu/wstunnel-client-commands", ""),
     )
     return options, tuple(notes)

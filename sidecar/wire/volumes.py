@@ -2,52 +2,65 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from sidecar.domain import pod as domain
 from sidecar.domain import quantity
+from sidecar.domain.downward import Downward
 from sidecar.domain.plan import SitePolicy
 from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import decode
 from sidecar.wire import kubernetes as kube
+from sidecar.wire.files import Arrived, files_of, is_automatic, is_without_token
 
 _HOST_PATH_TYPES = {
     "", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice",
 }  # fmt: skip
-_DEFAULT_MODE = 0o644
 
 
 def read_volumes(
-    spec: kube.PodSpec, retrieved: Sequence[kube.RetrievedContainer], policy: SitePolicy
-) -> tuple[domain.Volume, ...]:
-    """All volumes that a container mounts; one that none mounts is left out.
+    spec: kube.PodSpec,
+    retrieved: Sequence[kube.RetrievedContainer],
+    policy: SitePolicy,
+    downward: Downward,
+) -> tuple[tuple[domain.Volume, ...], tuple[str, ...]]:
+    """All volumes that a container mounts (one that none mounts is left out), and notes for the pod's history.
 
-    :raises UnsupportedPod: a volume's content has not arrived, or a mount names no volume
+    :raises UnsupportedPod: a volume's content has not arrived, or the site has no place for it
+    :raises MalformedRequest: a mount names no volume, or a volume is not of Kubernetes' form
     """
+    arrived = Arrived.of(retrieved, downward)
     volumes = {volume.name: volume for volume in spec.volumes or []}
     wanted = _mounted(spec)
     for name, container in wanted.items():
         if name not in volumes:
             raise MalformedRequest(f"container {container}: volumeMount {name}: the pod has no volume of that name")
-    return tuple(_volume(volumes[name], retrieved, policy) for name in wanted)
+    read = tuple(_volume(volumes[name], container, arrived, policy) for name, container in wanted.items())
+    return read, tuple(note for name in wanted for note in _notes(volumes[name], arrived, policy))
 
 
 def _mounted(spec: kube.PodSpec) -> dict[str, str]:
-    """Names of the mounted volumes, each with a container that mounts it."""
+    """Names of the mounted volumes, each with the first container that mounts it."""
     everyone = [*(spec.init_containers or []), *spec.containers]
-    return {mount.name: c.name for c in everyone for mount in c.volume_mounts or []}
+    wanted: dict[str, str] = {}
+    for container in everyone:
+        for mount in container.volume_mounts or []:
+            wanted.setdefault(mount.name, container.name)
+    return wanted
 
 
-def _volume(volume: kube.Volume, retrieved: Sequence[kube.RetrievedContainer], policy: SitePolicy) -> domain.Volume:
+def _volume(volume: kube.Volume, container: str, arrived: Arrived, policy: SitePolicy) -> domain.Volume:
     decode.label(volume.name, "$.pod.spec.volumes[].name")
     if volume.host_path:
         return _host_path(volume.name, volume.host_path)
-    if volume.config_map or volume.secret or volume.projected:
+    if volume.persistent_volume_claim:
+        return _claim(volume.name, volume.persistent_volume_claim, arrived.downward, policy)
+    if volume.config_map or volume.secret or volume.projected or volume.downward_api:
         if not policy.export_pod_data:
+            if is_automatic(volume):
+                return domain.FilesVolume(name=volume.name, files=())
             raise UnsupportedPod(f"volume {volume.name}: this site does not export pod data (ExportPodData: false)")
-        return domain.FilesVolume(name=volume.name, files=tuple(_files(volume, retrieved)))
+        return domain.FilesVolume(name=volume.name, files=files_of(volume, container, arrived))
     return _empty_dir(volume.name, volume.empty_dir or kube.EmptyDirSource())
 
 
@@ -60,6 +73,18 @@ def _host_path(name: str, source: kube.HostPathSource) -> domain.HostPathVolume:
     return domain.HostPathVolume(name=name, path=source.path.rstrip("/") or "/", type=source.type or "")
 
 
+def _claim(name: str, source: kube.ClaimSource, downward: Downward, policy: SitePolicy) -> domain.ClaimVolume:
+    claims = policy.persistent_volume_claims
+    full_name = f"{downward.fields['metadata.namespace']}/{source.claim_name}"
+    path = claims.get(full_name) or claims.get(source.claim_name)
+    if path is None:
+        raise UnsupportedPod(
+            f"volume {name}: persistentVolumeClaim {source.claim_name}: this site has no folder for the claim "
+            f"{full_name}; its admin can name one under PersistentVolumeClaims"
+        )
+    return domain.ClaimVolume(name=name, path=path, read_only=bool(source.read_only))
+
+
 def _empty_dir(name: str, source: kube.EmptyDirSource) -> domain.EmptyDirVolume:
     if source.medium not in (None, "", "Memory"):
         raise UnsupportedPod(f"volume {name}: emptyDir: medium {source.medium!r} is not supported")
@@ -70,94 +95,8 @@ def _empty_dir(name: str, source: kube.EmptyDirSource) -> domain.EmptyDirVolume:
     return domain.EmptyDirVolume(name=name, in_memory=source.medium == "Memory", size_limit_bytes=limit)
 
 
-def _files(volume: kube.Volume, retrieved: Sequence[kube.RetrievedContainer]) -> Iterable[domain.VolumeFile]:
-    where = f"volume {volume.name}"
-    if volume.projected:
-        return _projected(where, volume.name, volume.projected, retrieved)
-    if volume.config_map:
-        source = volume.config_map
-        content = _config_map(where, source.name, retrieved, optional=bool(source.optional))
-        return _selected(f"{where}: configMap {source.name}", content, source)
-    secret = volume.secret or kube.SecretSource()
-    content = _secret(where, secret.secret_name, retrieved, optional=bool(secret.optional))
-    return _selected(f"{where}: secret {secret.secret_name}", content, secret)
-
-
-def _config_map(
-    where: str, name: str, retrieved: Sequence[kube.RetrievedContainer], *, optional: bool
-) -> Mapping[str, bytes]:
-    for container in retrieved:
-        for found in container.configMaps or []:
-            if found.metadata.name == name:
-                return _contents(found, where)
-    return _absent(where, f"configMap {name}", optional=optional)
-
-
-def _contents(found: kube.ConfigMap, where: str) -> dict[str, bytes]:
-    texts = {key: text.encode() for key, text in (found.data or {}).items()}
-    return texts | {key: _base64(text, where, key) for key, text in (found.binary_data or {}).items()}
-
-
-def _secret(
-    where: str, name: str, retrieved: Sequence[kube.RetrievedContainer], *, optional: bool
-) -> Mapping[str, bytes]:
-    for container in retrieved:
-        for found in container.secrets or []:
-            if found.metadata.name == name:
-                return {key: _base64(text, where, key) for key, text in (found.data or {}).items()}
-    return _absent(where, f"secret {name}", optional=optional)
-
-
-def _projected(
-    where: str,
-    name: str,
-    source: kube.ProjectedSource,
-    retrieved: Sequence[kube.RetrievedContainer],
-) -> Iterable[domain.VolumeFile]:
-    """interLink has put the sources together already: file path to content, under the volume's own name."""
-    content: Mapping[str, bytes] | None = None
-    for container in retrieved:
-        for found in container.projectedvolumemaps or []:
-            if found.metadata.name == name:
-                content = _contents(found, where)
-    if content is None:
-        content = _absent(where, "its projected files", optional=not source.sources)
-    mode = _DEFAULT_MODE if source.default_mode is None else source.default_mode
-    return [_file(where, path, data, mode) for path, data in content.items()]
-
-
-def _absent(where: str, what: str, *, optional: bool) -> Mapping[str, bytes]:
-    if optional:
-        return {}
-    raise UnsupportedPod(f"{where}: {what} did not arrive with the pod; does it exist in the pod's namespace?")
-
-
-def _selected(
-    where: str, content: Mapping[str, bytes], source: kube.ConfigMapSource | kube.SecretSource
-) -> Iterable[domain.VolumeFile]:
-    mode = _DEFAULT_MODE if source.default_mode is None else source.default_mode
-    if source.items is None:
-        return [_file(where, key, data, mode) for key, data in content.items()]
-    files = []
-    for item in source.items:
-        if item.key in content:
-            files.append(_file(where, item.path, content[item.key], mode if item.mode is None else item.mode))
-        elif not source.optional:
-            raise UnsupportedPod(f"{where}: has no key {item.key!r}")
-    return files
-
-
-def _file(where: str, path: str, content: bytes, mode: int) -> domain.VolumeFile:
-    parts = path.split("/")
-    if not path or path.startswith("/") or ".." in parts or "" in parts or "." in parts or "\0" in path:
-        raise MalformedRequest(f"{where}: {path!r} is not a relative path without ..")
-    if not 0 <= mode <= 0o777:
-        raise MalformedRequest(f"{where}: mode {mode} of {path!r} is not between 0 and 0777")
-    return domain.VolumeFile(path=path, content=content, mode=mode)
-
-
-def _base64(text: str, where: str, key: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise MalformedRequest(f"{where}: the content of key {key!r} is not base64") from None
+def _notes(volume: kube.Volume, arrived: Arrived, policy: SitePolicy) -> Iterator[str]:
+    if is_automatic(volume) and not policy.export_pod_data:
+        yield f"volume {volume.name}: this site does not export pod data (ExportPodData: false), so it is empty"
+    elif is_without_token(volume, arrived):
+        yield f"volume {volume.name}: interLink has sent no service account token, so there is none in it"

@@ -32,13 +32,16 @@ def image() -> Path:
 @pytest.fixture(scope="session")
 def daemon(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """One daemon for all tests that only run pods on it."""
-    shared = Daemon(tmp_path_factory.mktemp("shared"), image)
+    claim = tmp_path_factory.mktemp("claim")
+    shared = Daemon(tmp_path_factory.mktemp("shared"), image, PersistentVolumeClaims={CLAIM: str(claim)})
     shared.start()
     yield shared
     shared.destroy()
 
 
 TIMED = "timed"
+CLAIM = "results"
+"""A persistentVolumeClaim that the shared daemon has a folder for."""
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import CLAIM
 from tests.e2e.daemon import Daemon
 from tests.e2e.pods import a_config_map, a_container, a_pod, a_secret, mounts, volumes
 from tests.virtual_kubelet.admission import Json
@@ -150,6 +151,47 @@ def test_a_projected_volume_puts_its_sources_together(vk: VirtualKubelet) -> Non
     vk.wait_for("projected", "Succeeded")
 
     assert vk.logs("projected") == "one projecteddefault"
+
+
+def test_a_container_is_told_about_its_pod_in_files(vk: VirtualKubelet) -> None:
+    references: dict[str, Json] = {
+        "uid": {"fieldRef": {"fieldPath": "metadata.uid"}},
+        "labels": {"fieldRef": {"fieldPath": "metadata.labels"}},
+        "tier": {"fieldRef": {"fieldPath": "metadata.labels['tier']"}},
+        "mib": {"resourceFieldRef": {"containerName": "main", "resource": "limits.memory", "divisor": "1Mi"}},
+    }
+    items = [{"path": path, **reference} for path, reference in references.items()]
+    container = a_container(
+        script="cd /info; for f in uid tier mib; do cat $f; echo; done; cat labels",
+        resources={"limits": {"memory": "64Mi", "cpu": "1"}},
+        **mounts(info="/info"),
+    )
+    manifest = a_pod("informed", container, **volumes(info={"downwardAPI": {"items": items}}))
+    manifest["metadata"]["labels"] = {"tier": "back", "app": "x"}
+    pod = vk.create_pod(manifest)
+    vk.wait_for("informed", "Succeeded")
+
+    assert vk.logs("informed").splitlines() == [pod["metadata"]["uid"], "back", "64", 'app="x"', 'tier="back"']
+
+
+def test_a_claim_is_kept_between_pods_and_shared_out_by_sub_path_expr(vk: VirtualKubelet) -> None:
+    claim = volumes(data={"persistentVolumeClaim": {"claimName": CLAIM}})
+    env = [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
+    mount = {"name": "data", "mountPath": "/data", "subPathExpr": "of-$(POD)"}
+    vk.create_pod(a_pod("claims-1", a_container(script="echo kept >/data/f", env=env, volumeMounts=[mount]), **claim))
+    vk.wait_for("claims-1", "Succeeded")
+    vk.create_pod(a_pod("claims-2", a_container(script="cat /all/of-claims-1/f", **mounts(data="/all")), **claim))
+    vk.wait_for("claims-2", "Succeeded")
+
+    assert vk.logs("claims-2") == "kept\n"
+
+
+def test_a_claim_that_the_site_does_not_know_is_refused(vk: VirtualKubelet) -> None:
+    source: Json = {"persistentVolumeClaim": {"claimName": "unknown"}}
+    pod = vk.create_pod(a_pod("claims-3", a_container(**mounts(data="/data")), **volumes(data=source)))
+
+    assert vk.phase_of("claims-3") == "Failed"
+    assert "this site has no folder for the claim default/unknown" in pod["status"]["message"]
 
 
 @pytest.mark.parametrize("medium", ["", "Memory"])

@@ -16,7 +16,7 @@ FIELDS = [path for path in API if path not in ("spec.containers", "spec.initCont
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with running(tmp_path_factory.mktemp("fields"), EnableProbes=True) as app:
+    with running(tmp_path_factory.mktemp("fields"), EnableProbes=True, PersistentVolumeClaims={"c": "/scratch"}) as app:
         yield app
 
 

@@ -203,17 +203,37 @@ def test_contents_have_the_shape_that_interlink_sends() -> None:
         {
             "name": "main",
             "configMaps": [{"metadata": {"name": "settings"}, "data": {"level": "debug"}}],
-            "projectedvolumemaps": [
-                {
-                    "metadata": {"name": "all", "creationTimestamp": None},
-                    "data": {"level.txt": "debug", "ns": "default", "labels": 'app="demo"'},
-                }
-            ],
+            "projectedvolumemaps": None,
             "secrets": None,
             "emptyDirs": None,
         },
         {"name": "bare", "configMaps": None, "projectedvolumemaps": None, "secrets": None, "emptyDirs": None},
     ]
+
+
+def test_the_daemon_puts_a_projected_volume_together_from_what_a_manifest_brings() -> None:
+    projected = {
+        "sources": [
+            {"configMap": {"name": "settings", "items": [{"key": "level", "path": "level.txt"}]}},
+            {"secret": {"name": "creds"}},
+            {"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+        ]
+    }
+    container = a_container(volumeMounts=[{"name": "all", "mountPath": "/a"}])
+
+    pod = received(
+        a_config_map(level="debug"),
+        a_secret(key="abc"),
+        a_pod(container, volumes=[{"name": "all", "projected": projected}]),
+    )
+
+    (volume,) = pod.volumes
+    assert isinstance(volume, FilesVolume)
+    assert {file.path: file.content for file in volume.files} == {
+        "level.txt": b"debug",
+        "key": b"abc",
+        "labels": b'app="demo"',
+    }
 
 
 def test_a_token_cannot_be_projected_without_kubernetes() -> None:

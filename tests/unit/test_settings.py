@@ -245,6 +245,13 @@ def test_an_open_address_is_remarked_unless_a_socket_replaces_it(read: Read) -> 
     assert read("ListenAddress: '::1'").remarks == ()
 
 
+def test_claims_are_folders_by_name_or_by_namespace_and_name(read: Read) -> None:
+    claims = {"data": "/home/site/data", "lab/my.data-1": "/cluster/x"}
+    text = 'PersistentVolumeClaims: {data: "$HOME/data/", lab/my.data-1: /cluster/x}'
+
+    assert read(text).policy.persistent_volume_claims == claims
+
+
 def test_a_dollar_sign_in_the_runtimes_options_is_remarked(read: Read) -> None:
     assert "no shell expands it" in read("SingularityDefaultOptions: ['--bind=$SCRATCH']").remarks[0]
 

@@ -104,6 +104,11 @@ def test_a_key_written_twice_is_a_problem_at_every_level(problems: Problems) -> 
         ("DatabaseJournalMode: memory", "but must be wal or delete."),
         ("LogFormat: xml", "but must be auto or text or json."),
         ("AllowedHostPaths: [scratch]", "AllowedHostPaths[1] is 'scratch', but must be an absolute path."),
+        (
+            "PersistentVolumeClaims: {data: scratch}",
+            "PersistentVolumeClaims.data is 'scratch', but must be an absolute",
+        ),
+        ("PersistentVolumeClaims: {a/b/c: /x}", "PersistentVolumeClaims.a/b/c is not named after a claim"),
         ("SingularityDefaultOptions: ['--env \"X']", "but must be text whose quotes are closed."),
         ("SingularityDefaultOptions: {a: b}", "is a mapping, but must be a list."),
         ('DataRootFolder: "/a\\nb"', "one line of text without control characters"),

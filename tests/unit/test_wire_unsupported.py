@@ -125,7 +125,7 @@ def test_a_mount_may_state_the_defaults() -> None:
     assert read(pod) == ()
 
 
-@pytest.mark.parametrize("kind", ["nfs", "persistentVolumeClaim", "csi", "ephemeral"])
+@pytest.mark.parametrize("kind", ["nfs", "iscsi", "csi", "ephemeral"])
 def test_a_kind_of_volume_that_is_not_supported_is_named(kind: str) -> None:
     with pytest.raises(UnsupportedPod, match=f"{kind} is not supported"):
         read(a_pod_json(volumes=[{"name": "v", kind: {"server": "x"}}]))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sidecar.domain.plan import SitePolicy
-from sidecar.domain.pod import EmptyDirVolume, FilesVolume, HostPathVolume, Mount, Volume, VolumeFile
+from sidecar.domain.pod import ClaimVolume, EmptyDirVolume, FilesVolume, HostPathVolume, Mount, Volume, VolumeFile
 from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import create
 from tests.factories import Json, a_container_json, a_pod_json, a_request, body
@@ -75,12 +75,108 @@ def test_a_projected_volume_is_what_interlink_put_together_under_its_name() -> N
     [
         ({"configMap": {"name": "other"}}, "configMap other"),
         ({"secret": {"secretName": "other"}}, "secret other"),
-        ({"projected": {"sources": [{"configMap": {"name": "x"}}]}}, "its projected files"),
+        ({"projected": {"sources": [{"configMap": {"name": "x"}}]}}, "configMap x"),
+        ({"projected": {"sources": [{"secret": {"name": "x"}}]}}, "secret x"),
+        ({"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}, "serviceAccountToken"),
     ],
 )
 def test_content_that_has_not_arrived_is_told(source: Json, what: str) -> None:
     with pytest.raises(UnsupportedPod, match=f"^volume v: {what} did not arrive with the pod"):
         mounted(source)
+
+
+def test_a_projected_volume_has_what_interlink_left_out_and_modes_of_its_own() -> None:
+    item = {"key": "password", "path": "p", "mode": 0o400}
+    sources = [
+        {"serviceAccountToken": {"path": "token"}},
+        {"secret": {"name": "pass", "items": [item]}},
+        {"configMap": {"name": "conf", "items": [{"key": "c.bin", "path": "c", "mode": 0o440}]}},
+        {"configMap": {"name": "gone", "optional": True}},
+        {"downwardAPI": {"items": [{"path": "app", "mode": 0o444, "fieldRef": {"fieldPath": "metadata.name"}}]}},
+    ]
+    sent = {"metadata": {"name": "v"}, "data": {"token": "t"}}
+
+    volume = mounted({"projected": {"sources": sources, "defaultMode": 0o600}}, projectedvolumemaps=[sent])
+
+    assert files(volume) == {
+        "token": (b"t", 0o600),
+        "p": (SECRET.encode(), 0o400),
+        "c": (b"\xff\0", 0o440),
+        "app": (b"demo", 0o444),
+    }
+
+
+def test_of_a_projected_config_map_that_was_sent_the_modes_are_those_of_its_items() -> None:
+    items = [{"key": "k", "path": "deep/k", "mode": 0o400}]
+    sent = {"metadata": {"name": "v"}, "data": {"deep/k": "K", "all": "A"}}
+    sources = [{"configMap": {"name": "x", "items": items}}, {"configMap": {"name": "y"}}]
+
+    volume = mounted({"projected": {"sources": sources}}, projectedvolumemaps=[sent])
+
+    assert files(volume) == {"deep/k": (b"K", 0o400), "all": (b"A", 0o644)}
+
+
+TOKEN: Json = {
+    "projected": {
+        "sources": [
+            {"serviceAccountToken": {"path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+        ]
+    }
+}
+
+
+@pytest.mark.parametrize("export", [True, False])
+def test_a_pod_runs_without_the_token_that_kubernetes_adds_to_every_pod(export: bool) -> None:
+    name = "kube-api-access-x7k2p"
+    container = a_container_json(volumeMounts=[{"name": name, "mountPath": "/var/run/secrets"}])
+    request = a_request(a_pod_json(container, volumes=[{"name": name, **TOKEN}]))
+
+    pod = create.read(body(request), SitePolicy(export_pod_data=export))
+
+    (volume,) = pod.volumes
+    assert files(volume) == ({"namespace": (b"lab", 0o644)} if export else {})
+    assert any(note.startswith(f"volume {name}: ") for note in pod.notes)
+
+
+def test_a_claim_is_the_folder_that_the_site_names_for_it() -> None:
+    policy = SitePolicy(persistent_volume_claims={"data": "/cluster/data", "lab/home": "/cluster/lab", "home": "/h"})
+
+    claimed = [
+        mounted({"persistentVolumeClaim": {"claimName": name, "readOnly": True}}, policy=policy)
+        for name in ("data", "home")
+    ]
+
+    assert claimed == [ClaimVolume(name="v", path=path, read_only=True) for path in ("/cluster/data", "/cluster/lab")]
+
+
+@pytest.mark.parametrize("claims", [{}, {"other/data": "/cluster"}])
+def test_a_claim_without_a_folder_is_refused_by_its_name(claims: dict[str, str]) -> None:
+    source = {"persistentVolumeClaim": {"claimName": "data"}}
+
+    with pytest.raises(UnsupportedPod, match="this site has no folder for the claim lab/data; its admin can name one"):
+        mounted(source, policy=SitePolicy(persistent_volume_claims=claims))
+
+
+def test_a_sub_path_expr_is_expanded_with_the_containers_variables() -> None:
+    mount = {"name": "v", "mountPath": "/v", "subPathExpr": "$(A)/$(POD)/$$(A)"}
+    env = [{"name": "A", "value": "a"}, {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
+    pod = a_pod_json(a_container_json(env=env, volumeMounts=[mount]), volumes=[{"name": "v", "emptyDir": {}}])
+
+    (container,) = create.read(body(a_request(pod)), SitePolicy()).containers
+
+    assert container.mounts[0].sub_path == "a/demo/$(A)"
+
+
+@pytest.mark.parametrize("value", ["/x", "../x", "a/../..", None])
+def test_a_sub_path_expr_cannot_leave_its_volume_either(value: str | None) -> None:
+    env = [{"name": "A", "value": value}] if value else []
+    mount = {"name": "v", "mountPath": "/v", "subPathExpr": "$(A)"}
+    pod = a_pod_json(a_container_json(env=env, volumeMounts=[mount]), volumes=[{"name": "v", "emptyDir": {}}])
+
+    with pytest.raises(UnsupportedPod, match="container main: volumeMount v: subPathExpr"):
+        create.read(body(a_request(pod)), SitePolicy())
 
 
 def test_a_missing_key_is_told_unless_it_is_optional() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -162,8 +163,20 @@ def _projected(sources: list[Json], pod: Json, objects: Objects) -> dict[str, st
         elif "configMap" in source:
             files |= _projected_config_map(source["configMap"], objects)
         elif "downwardAPI" in source:
-            items = source["downwardAPI"]["items"]
-            files |= {item["path"]: field(pod, item["fieldRef"]["fieldPath"]) for item in items}
+            files |= _downward_files(source["downwardAPI"]["items"], pod)
+    return files
+
+
+def _downward_files(items: list[Json], pod: Json) -> dict[str, str]:
+    """interLink passes over resources, and over single labels and annotations."""
+    files = {}
+    for item in items:
+        path = item.get("fieldRef", {}).get("fieldPath", "")
+        if path in ("metadata.labels", "metadata.annotations"):
+            values = pod["metadata"].get(path.partition(".")[2], {})
+            files[item["path"]] = "".join(f"{key}={json.dumps(values[key])}\n" for key in sorted(values))
+        elif path and "[" not in path:
+            files[item["path"]] = field(pod, path)
     return files
 
 

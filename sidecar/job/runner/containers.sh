@@ -90,7 +90,7 @@ sidecar_run_container() {
         sidecar_ended=$which
         return 128
     fi
-    sidecar_binds=()
+    sidecar_binds=() sidecar_mounted=()
     if ! sidecar_mounts "$1" >>"$log" 2>&1; then
         sidecar_ended=$which
         return 128

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
 from pathlib import Path
 
 import pytest
 
 from sidecar.domain.pod import (
+    ClaimVolume,
     EmptyDirVolume,
     FilesVolume,
     HostPathVolume,
@@ -58,6 +61,77 @@ def test_sub_paths_files_over_files_and_volumes_inside_volumes(start: Starter) -
     assert job.finish() == 0
     assert job.log().splitlines()[:4] == ["value", "2", "inner", "o"]
     assert {"/w/inner/deep/i", "/w/inner/deep/x/y/m"} <= set(job.log().splitlines())
+
+
+def test_volumes_are_mounted_inside_read_only_volumes_and_over_files_of_the_image(start: Starter) -> None:
+    mounts = (
+        Mount(volume="conf", path="/c"),
+        Mount(volume="work", path="/c/new/place"),
+        Mount(volume="conf", path="/c/deep/other", sub_path="key"),
+        Mount(volume="conf", path="/c/key", sub_path="deep/bin"),
+        Mount(volume="conf", path="/bin/busybox.conf", sub_path="key"),
+        Mount(volume="work", path="/usr/sbin"),
+    )
+    text = "cd /c; echo w > new/place/w; cat /usr/sbin/w deep/other; wc -c <key; ls deep; cat /bin/busybox.conf"
+    volumes = (FILES, EmptyDirVolume(name="work"))
+    job = start(a_pod(a_container("main", "sh", "-c", text, mounts=mounts), volumes=volumes))
+
+    assert job.finish() == 0
+    assert job.log().splitlines() == ["w", "value", "2", "bin", "other", "value"]
+
+
+def test_several_containers_have_the_same_volumes(start: Starter) -> None:
+    mounts = (Mount(volume="conf", path="/c"), Mount(volume="work", path="/w"))
+    job = start(
+        a_pod(
+            an_init_container("init", "sh", "-c", "cat /c/key >/w/made", mounts=mounts),
+            a_container("one", "sh", "-c", "cat /w/made", mounts=mounts),
+            a_container("two", "sh", "-c", "cat /w/made /c/..data", mounts=mounts),
+            volumes=(FILES, EmptyDirVolume(name="work")),
+        )
+    )
+
+    assert job.finish() == 0
+    assert (job.log("one"), job.log("two")) == ("value\n", "value\ndots\n")
+
+
+def test_a_claim_is_a_folder_of_the_cluster_but_never_one_of_ours(start: Starter, tmp_path: Path) -> None:
+    for name in ("claims", "ours"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "ours")
+    site = JobSite(data_root=tmp_path, allowed_host_paths=("/nowhere",), protected_paths=(str(tmp_path / "ours"),))
+    said = {}
+    for name, read_only in (("claims", False), ("claims", True), ("link", False), ("gone", False)):
+        mount = Mount(volume="c", path="/c", sub_path="sub/dir" if read_only else "")
+        text = "mkdir -p /c/sub/dir && echo written" if not read_only else "touch /c/x || echo refused"
+        volume = ClaimVolume(name="c", path=str(tmp_path / name), read_only=read_only)
+        job = start(a_pod(a_container("main", "sh", "-c", text, mounts=(mount,)), volumes=(volume,)), site=site)
+        job.finish()
+        said[name, read_only] = job.log().splitlines()[-1].removeprefix("slurm-sidecar: cannot mount ")
+        directory.remove(job.files)
+
+    assert said["claims", False] == "written"
+    assert said["claims", True] == "refused"
+    assert said["link", False] == f"{tmp_path}/ours: it holds the sidecar's own files"
+    assert said["gone", False].startswith(f"{tmp_path}/gone: the claim's folder is not there on node ")
+
+
+@pytest.mark.parametrize("shared_fs", [True, False])
+def test_large_volumes_arrive_whole(start: Starter, tmp_path: Path, shared_fs: bool) -> None:
+    big = random.Random(1).randbytes(1024 * 1024)
+    small = tuple(VolumeFile(path=f"k{n:03}", content=str(n).encode()) for n in range(100))
+    volumes = (
+        FilesVolume(name="big", files=(VolumeFile(path="one", content=big),)),
+        FilesVolume(name="many", files=small),
+    )
+    mounts = (Mount(volume="big", path="/big"), Mount(volume="many", path="/many"))
+    text = "sha256sum /big/one; cat /many/* | sha256sum; ls /many | wc -l"
+    pod = a_pod(a_container("main", "sh", "-c", text, mounts=mounts), volumes=volumes)
+    job = start(pod, site=JobSite(data_root=tmp_path, shared_fs=shared_fs))
+
+    assert job.finish() == 0
+    sums = [hashlib.sha256(content).hexdigest() for content in (big, b"".join(f.content for f in small))]
+    assert job.log().split() == [sums[0], "/big/one", sums[1], "-", "100"]
 
 
 def test_a_sub_path_cannot_leave_its_volume_through_a_link(start: Starter) -> None:

@@ -1,0 +1,112 @@
+"""What containers and volumes are told about their own pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sidecar.domain.plan import SitePolicy
+from sidecar.domain.pod import FilesVolume, Pod
+from sidecar.errors import UnsupportedPod
+from sidecar.wire import create
+from tests.factories import Json, a_container_json, a_pod_json, a_request, body
+
+LIMITS = {"limits": {"cpu": "1500m", "memory": "1Gi"}, "requests": {"memory": "256Mi"}}
+
+
+def read(*, env: list[Json] | None = None, source: Json | None = None, **metadata: Any) -> Pod:
+    volumes = [{"name": "v", "downwardAPI": source or {"items": []}}]
+    mount = [{"name": "v", "mountPath": "/v"}]
+    main = a_container_json(env=env or [], resources=LIMITS, volumeMounts=mount)
+    pod = a_pod_json(a_container_json("bare"), main, volumes=volumes, serviceAccountName="robot", nodeName="vk")
+    pod["metadata"] |= metadata
+    return create.read(body(a_request(pod)), SitePolicy())
+
+
+def variable(reference: Json, **metadata: Any) -> str:
+    pod = read(env=[{"name": "V", "valueFrom": reference}], **metadata)
+    return dict(pod.containers[1].env)["V"]
+
+
+def file(reference: Json, **metadata: Any) -> str:
+    (volume,) = read(source={"items": [{"path": "f", **reference}]}, **metadata).volumes
+    assert isinstance(volume, FilesVolume)
+    return volume.files[0].content.decode()
+
+
+LABELLED: Json = {
+    "labels": {"app": "demo", "a.b/c-d": "x"},
+    "annotations": {"text": 'two\n"lines" é', "interlink.eu/pod-ip": "10.0.0.7"},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("metadata.name", "demo"),
+        ("metadata.namespace", "lab"),
+        ("metadata.labels['a.b/c-d']", "x"),
+        ("metadata.labels['none']", ""),
+        ("metadata.annotations['text']", 'two\n"lines" é'),
+        ("spec.nodeName", "vk"),
+        ("spec.serviceAccountName", "robot"),
+        ("status.podIP", "10.0.0.7"),
+    ],
+)
+def test_fields_of_the_pod(path: str, value: str) -> None:
+    reference = {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}
+
+    assert (variable(reference, **LABELLED), file(reference, **LABELLED)) == (value, value)
+
+
+def test_a_file_may_hold_all_labels_or_annotations() -> None:
+    labels = file({"fieldRef": {"fieldPath": "metadata.labels"}}, **LABELLED)
+    annotations = file({"fieldRef": {"fieldPath": "metadata.annotations"}}, labels={}, annotations={"k": 'é\n"'})
+
+    assert labels == 'a.b/c-d="x"\napp="demo"'
+    assert annotations == 'k="é\\n\\""'
+
+
+@pytest.mark.parametrize(
+    ("resource", "divisor", "value"),
+    [
+        ("limits.cpu", "", "2"),
+        ("limits.cpu", "1m", "1500"),
+        ("requests.cpu", "0", "2"),
+        ("limits.memory", "1Mi", "1024"),
+        ("requests.memory", "", str(256 * 1024**2)),
+        ("requests.memory", "1G", "1"),
+    ],
+)
+def test_resources_are_whole_numbers_of_their_divisor(resource: str, divisor: str, value: str) -> None:
+    reference = {"resource": resource, **({"divisor": divisor} if divisor else {})}
+    other = {"containerName": "main"} | reference
+
+    assert variable({"resourceFieldRef": reference}) == value
+    assert file({"resourceFieldRef": other}) == value
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ({"fieldRef": {"fieldPath": "status.hostIP"}}, "fieldRef status.hostIP has no value outside Kubernetes"),
+        ({"resourceFieldRef": {"resource": "limits.ephemeral-storage"}}, "states no limits.ephemeral-storage"),
+        ({"resourceFieldRef": {"resource": "limits.cpu", "containerName": "x"}}, "the pod has no container 'x'"),
+    ],
+)
+def test_what_is_not_known_is_told(reference: Json, words: str) -> None:
+    with pytest.raises(UnsupportedPod, match=f"^container main: env V: .*{words}"):
+        variable(reference)
+    with pytest.raises(UnsupportedPod, match=f"^volume v: .*{words}"):
+        file(reference)
+
+
+def test_modes_are_those_of_the_items_or_of_the_volume() -> None:
+    items: list[Json] = [{"path": "a", "mode": 0o400}, {"path": "b/c"}]
+    source = {"defaultMode": 0o440, "items": [i | {"fieldRef": {"fieldPath": "metadata.name"}} for i in items]}
+
+    (volume,) = read(source=source).volumes
+
+    assert isinstance(volume, FilesVolume)
+    assert [(f.path, f.mode) for f in volume.files] == [("a", 0o400), ("b/c", 0o440)]
