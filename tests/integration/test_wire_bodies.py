@@ -24,7 +24,7 @@ from tests.virtual_kubelet.answers import Created, Ping, check_statuses, read
 from tests.virtual_kubelet.retrieval import KUBERNETES, Objects, create_body
 
 FOLDER = Path(__file__).parents[1] / "data" / "requests"
-REFUSED = {"create-lifecycle-hooks": "lifecycle hooks"}
+REFUSED = {"create-lifecycle-hooks": "lifecycle"}
 """Bodies that ask for what this release cannot do, and the words that say so."""
 CREATES = sorted(path.stem for path in FOLDER.glob("create-*.json"))
 STATUSES = sorted(path.stem for path in FOLDER.glob("status-*.json"))
