@@ -73,7 +73,8 @@ def _metadata(given: Json, namespace: str, kind: str) -> Json:
         "fieldsV1": {"f:spec": {".": {}, "f:containers": {}}} if kind == "Pod" else {"f:data": {".": {}}},
     }
     generation = {"generation": 1} if kind == "Pod" else {}
-    own = {key: given[key] for key in ("labels", "annotations") if key in given}
+    kept = ("labels", "annotations", "generateName", "ownerReferences")
+    own = {key: given[key] for key in kept if key in given}
     return identity | generation | own | {"managedFields": [manager]}
 
 

@@ -16,6 +16,7 @@ from typing import TypedDict, Unpack
 from tests.virtual_kubelet import rules
 from tests.virtual_kubelet.admission import Json, admit_data, admit_pod, now
 from tests.virtual_kubelet.answers import Created, Ping
+from tests.virtual_kubelet.controllers import pod_of
 from tests.virtual_kubelet.interlink import CallFailed, Interlink
 from tests.virtual_kubelet.retrieval import NotFound, Objects, create_body
 
@@ -58,14 +59,14 @@ class VirtualKubelet:
         self.interlink.close()
 
     def create_pod(self, *documents: Json) -> Json:
-        """``kubectl apply``: ConfigMaps, Secrets and one pod, which is sent to the sidecar.
+        """``kubectl apply``: ConfigMaps, Secrets and one pod, or one object of which a controller makes a pod.
 
         :return: the pod; after an error its phase is Failed and the message tells why
         """
         for document in documents:
             if document["kind"] in self._data:
                 self._data[document["kind"]][document["metadata"]["name"]] = admit_data(document, self._namespace)
-        (manifest,) = [document for document in documents if document["kind"] == "Pod"]
+        (manifest,) = [pod for document in documents if (pod := pod_of(document))]
         pod = admit_pod(manifest, self._namespace)
         pod["status"] = rules.initial(pod)
         self._pods[pod["metadata"]["name"]] = pod

@@ -113,6 +113,8 @@ def _value(variable: Json, before: Mapping[str, str], pod: Json, objects: Object
     for key, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
         if key in origin:
             return objects.text(kind, origin[key]["name"], origin[key]["key"])
+    if "fieldRef" not in origin:
+        return None  # of resources and files the library makes nothing
     return field(pod, origin["fieldRef"]["fieldPath"])
 
 
