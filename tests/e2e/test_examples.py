@@ -48,8 +48,12 @@ def failed(**containers: Run) -> End:
 
 
 ENDS = {
+    "claim": succeeded(write=Run(), main=Run("kept on the cluster\n")),
     "config-and-secret": succeeded(main=Run("good morning, admin\nthe password has 13 bytes\n")),
     "cronjob": succeeded(report=Run("a report\nsum 6\n")),
+    "downward-api": succeeded(
+        main=Run('I am downward-api in default\napp="selfaware"\nstage="test"\n1 core\n'),
+    ),
     "environment": succeeded(main=Run("postgres://db.example.org:5432/results $(NOWHERE) $(PORT) a  b it's $HOME\n")),
     "failing": failed(main=Run("this is going to fail\n", code=3)),
     "flavor": succeeded(main=Run("as the site has it\n")),
@@ -58,11 +62,13 @@ ENDS = {
     "host-path": succeeded(main=Run("* entries\nread-only\n")),
     "init-containers": succeeded(first=Run(), second=Run(), main=Run("one\ntwo\n")),
     "job": succeeded(sum=Run("going on where the first attempt stopped\n", restarts=1)),
+    "projected": succeeded(main=Run('level = high\nteam="physics"\na token is there\n')),
     "python": succeeded(main=Run('{"name": "digits of pi", "mean": 3.875, "largest": 9}\n')),
     "restricted": succeeded(main=Run("not root\nthe image is read-only\n/tmp is not\n")),
     "retry": succeeded(main=Run("second attempt\n", restarts=1)),
     "shared-memory": succeeded(producer=Run(), consumer=Run("100000\ntmpfs\n")),
     "slurm-options": succeeded(main=Run("* cores are visible\n")),
+    "sub-path": succeeded(prepare=Run(), main=Run("welcome to the cluster\nfrom b\nnote\n")),
     "two-containers": succeeded(writer=Run(), reader=Run("from the writer\n")),
 }
 
@@ -73,15 +79,17 @@ def test_every_example_is_run() -> None:
 
 @pytest.fixture(scope="module")
 def examples_vk(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualKubelet]:
-    """A site that has what the examples speak of: images and a flavor."""
+    """A site that has what the examples speak of: images, a flavor, a claim on the cluster's file system."""
     root = tmp_path_factory.mktemp("examples")
-    (root / "images").mkdir()
+    for folder in ("images", "results"):
+        (root / folder).mkdir()
     (root / "images" / "busybox:stable").symlink_to(image)
     make_python_image(root / "images" / "python:3-slim")
     daemon = Daemon(
         root,
         root / "images" / "busybox:stable",
         EnableProbes=True,
+        PersistentVolumeClaims={"results": str(root / "results")},
         Flavors={"default": {"Name": "default", "CPUDefault": 1, "SlurmFlags": ["--nice=10"]}},
     )
     daemon.start()
