@@ -22,6 +22,6 @@ set_up() {
     ensure_runtime
     ensure_image
     check_runtime "$BUSYBOX_IMAGE"
-    ensure_slurm
+    ensure_slurm "$([[ $1 != dev ]] || printf 2)" # the tests' MPI programs run on two nodes
     ensure_python "$1"
 }

@@ -33,13 +33,16 @@ slurm_is_ours() { [[ $(readlink -f "$SYSTEM_CONF" 2>/dev/null) == "$(readlink -f
 
 site_has_slurm() { ! slurm_is_ours && { [[ -e $SYSTEM_CONF ]] || slurm_answers; }; }
 
+# ensure_slurm [NODES]: one of our own has at least so many.
 ensure_slurm() {
+    local nodes
     if slurm_answers && { ! is_root || ! slurm_is_ours; }; then
         step "Using the Slurm that already answers here"
         return
     fi
     is_root || die "no Slurm answers (sinfo fails) and only root can start one; ask an administrator, or run this as root"
-    start_cluster
+    nodes=$(last_nodes)
+    start_cluster "$((nodes < ${1:-1} ? ${1:-1} : nodes))"
 }
 
 # ---------------------------------------------------------------- start, stop, status

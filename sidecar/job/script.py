@@ -29,12 +29,13 @@ from sidecar.domain.pod import (
     Pod,
     Volume,
 )
+from sidecar.errors import UnsupportedPod
 from sidecar.job.contents import PodFile, pod_files
 from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
 
 _HERE = Path(__file__).parent
-_RUNNER_PARTS = ("basics", "logs", "apptainer", "images", "mounts", "network", "containers", "run")
+_RUNNER_PARTS = ("basics", "logs", "apptainer", "images", "mounts", "network", "mpi", "containers", "run")
 _MESH_MARK = "> $TMPDIR/mesh.sh"
 """Where a pre-exec text of interLink's full-mesh mode writes its script."""
 
@@ -46,6 +47,7 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
     :raises UnsupportedPod: the pod's files travel inside the script, and one of them cannot
     """
     options = pod.options
+    _check_mpi(pod, plan, site)
     return _template().render(
         pod=pod,
         plan=plan,
@@ -120,6 +122,15 @@ def directive(option: str) -> str:
         return option
     escaped = "".join(f"\\{c}" if c in "\"'\\" else c for c in value)
     return f'{name}{equals}"{escaped}"'
+
+
+def _check_mpi(pod: Pod, plan: JobPlan, site: JobSite) -> None:
+    """Without shared files there is no log in which the job itself could say it."""
+    nodes = [option for option in plan.sbatch_options if option.startswith("--nodes=") and option != "--nodes=1"]
+    if nodes and pod.options.mpi_flags is not None and not site.shared_fs:
+        raise UnsupportedPod(
+            f"annotation slurm-job.vk.io/mpi-flags with {nodes[0]}: the nodes share no files here (SHARED_FS=false)"
+        )
 
 
 def _mpi(flags: tuple[str, ...] | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,13 @@ def test_every_part_of_the_runner_is_in_the_script() -> None:
 
     assert parts
     assert all(part.read_text().split("\n", 2)[2] in text for part in parts)
+
+
+def test_mpi_on_several_nodes_needs_files_that_they_share() -> None:
+    pod = a_pod(options=JobOptions(mpi_flags=()))
+    plan = a_plan(pod, sbatch_options=("--nodes=2",))
+    directory = PodDirectory.of(SITE.data_root, namespace=pod.namespace, uid=pod.uid)
+
+    assert script.render(pod, plan, directory=directory, token="t", site=SITE)
+    with pytest.raises(UnsupportedPod, match="mpi-flags with --nodes=2: the nodes share no files here"):
+        script.render(pod, plan, directory=directory, token="t", site=replace(SITE, shared_fs=False))

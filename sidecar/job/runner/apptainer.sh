@@ -10,7 +10,7 @@ sidecar_runtime_pull() { sidecar_call=("$sidecar_program" pull --force "$2" "$1"
 # the runtime's own are 64 MiB of memory. Without a command, the image decides.
 sidecar_runtime_start() {
     local verb=run options=()
-    mkdir -p "$1" && options+=(--workdir "$1")
+    options+=(--workdir "$1")
     [[ -z $sidecar_home ]] || options+=(--no-home --home "$sidecar_home")
     [[ -z $sidecar_working_dir ]] || options+=(--pwd "$sidecar_working_dir")
     [[ ${#sidecar_command[@]} -eq 0 ]] || verb="exec"

@@ -70,6 +70,17 @@ sidecar_leave() {
     exit 0
 }
 
+# sidecar_give_up SENTENCE: no container of this pod can start; the user reads why in their logs.
+sidecar_give_up() {
+    local name
+    echo "slurm-sidecar: $1" >&2
+    for name in "${sidecar_init_containers[@]}" "${sidecar_main_containers[@]}"; do
+        echo "slurm-sidecar: $1" >>"$sidecar_directory/logs/$name.0.log"
+        sidecar_report container_terminated "\"container\":\"$name\",\"attempt\":0,\"code\":128"
+    done
+    exit 128
+}
+
 # A directory of this job alone on the node, for TMPDIR and for what no other node needs to see.
 sidecar_make_private() {
     sidecar_private=$(mktemp -d "${TMPDIR:-/tmp}/slurm-sidecar.XXXXXXXX") || exit 1
@@ -126,6 +137,7 @@ sidecar_clean() {
         chmod -R u+rwX "$directory" # containers may have left directories that nobody can empty
         rm -rf "$directory"
     done 2>/dev/null
+    sidecar_clean_ranks
     [[ -z ${sidecar_cache-} ]] || rm -f "$sidecar_cache"/*.part."$sidecar_job".*
 }
 

@@ -135,8 +135,12 @@ sidecar_launch() {
     sidecar_tell_network
     # shellcheck source=/dev/null
     . "$sidecar_files/containers/$1.sh" || return 128
-    sidecar_runtime_start "$sidecar_private/work/$1.$2" || return 128
-    sidecar_call=("${sidecar_mpi[@]}" "${sidecar_call[@]}")
+    if sidecar_under_mpi "$1"; then
+        sidecar_runtime_start "$sidecar_rank_folder" || return 128
+        sidecar_use_mpi
+    else
+        mkdir -p "$sidecar_private/work/$1.$2" && sidecar_runtime_start "$sidecar_private/work/$1.$2" || return 128
+    fi
     umask 022
     [[ -z $sidecar_stopping ]] || return 143
     sidecar_execute

@@ -15,15 +15,8 @@ sidecar_open_proxy() {
     export TSOCKS_CONF_FILE=$sidecar_private/tsocks.conf LD_PRELOAD=$sidecar_tsocks_library
 }
 
-# The user reads it in the containers' logs, as what is wrong with a volume.
 sidecar_no_proxy() {
-    local name said="slurm-sidecar: no tunnel to the login node ${sidecar_tsocks_login[-1]}: ${1:-ssh did not say why}"
-    echo "$said" >&2
-    for name in "${sidecar_init_containers[@]}" "${sidecar_main_containers[@]}"; do
-        echo "$said" >>"$sidecar_directory/logs/$name.0.log"
-        sidecar_report container_terminated "\"container\":\"$name\",\"attempt\":0,\"code\":128"
-    done
-    exit 128
+    sidecar_give_up "no tunnel to the login node ${sidecar_tsocks_login[-1]}: ${1:-ssh did not say why}"
 }
 
 # sidecar_try_proxy PORT FILE: what ssh says goes to the file. It asks nothing, as nobody could answer.
@@ -60,10 +53,11 @@ sidecar_is_listening() {
 }
 
 # What a container knows of its network; its own environment is read after this and wins, so a pod that sets LD_PRELOAD
-# itself does without the proxy. In interLink's mesh the containers cannot reach this node's proxy.
+# itself does without the proxy. In interLink's mesh, and on a job's other nodes, nobody could reach this node's proxy.
 sidecar_tell_network() {
     [[ -z $sidecar_pod_ip ]] || sidecar_env POD_IP "$sidecar_pod_ip"
     [[ -n $sidecar_tsocks_library && $sidecar_in_mesh != yes ]] || return 0
+    if [[ ${#sidecar_mpi[@]} -gt 0 ]] && sidecar_has_more_nodes; then return 0; fi
     sidecar_bind "$(realpath "$sidecar_tsocks_library")" "$sidecar_tsocks_library" ro
     sidecar_bind "$sidecar_private/tsocks.conf" /etc/tsocks.conf ro
     sidecar_env LD_PRELOAD "$sidecar_tsocks_library"

@@ -8,6 +8,7 @@ sidecar_run() {
     sidecar_keep_user_exit
     [[ ${LD_PRELOAD-} != "$sidecar_tsocks_library" ]] || unset LD_PRELOAD # the containers get it, not the runtime
     sidecar_running=yes
+    sidecar_check_mpi
     if [[ $sidecar_in_mesh == yes ]]; then sidecar_run_in_mesh; else sidecar_run_pod; fi
 }
 
