@@ -15,6 +15,7 @@ import structlog
 from anyio import CapacityLimiter
 
 from sidecar.cluster import Cluster
+from sidecar.drain import Drain
 from sidecar.errors import CannotServe, StoreError
 from sidecar.health import Monitor
 from sidecar.history import History
@@ -135,7 +136,13 @@ def build(settings: Settings, database: engine.Database, environ: Mapping[str, s
         shared_fs=settings.shared_fs,
         monitor=monitor,
     )
-    cluster = Cluster(slurm, resource_script=settings.resource_script_path, now=now)
+    cluster = Cluster(
+        slurm,
+        policy=settings.policy,
+        max_pods=settings.max_pods,
+        resource_script=settings.resource_script_path,
+        now=now,
+    )
     reconciler = Reconciler(
         history=history,
         slurm=slurm,
@@ -147,15 +154,18 @@ def build(settings: Settings, database: engine.Database, environ: Mapping[str, s
         now=now,
     )
     stopping = threading.Event()
+    drain = Drain(settings.database_path)
     context = Context(
         service=Service(
             history=history,
             submitter=submitter,
             policy=settings.policy,
             site=job_site(settings),
+            drain=drain,
             wake_reconciler=reconciler.wake,
         ),
         cluster=cluster,
+        drain=drain,
         policy=settings.policy,
         taints=settings.taints,
         monitor=monitor,

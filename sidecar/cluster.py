@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from sidecar.domain import devices
+from sidecar.domain.partitions import in_use
+from sidecar.domain.plan import SitePolicy
 from sidecar.errors import SlurmError
 from sidecar.slurm.client import SlurmClient
 
@@ -67,8 +70,19 @@ class _ScriptAnswer(msgspec.Struct):
 class Cluster:
     """The last known capacity."""
 
-    def __init__(self, slurm: SlurmClient, *, resource_script: Path | None, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        slurm: SlurmClient,
+        *,
+        policy: SitePolicy,
+        max_pods: int | None,
+        resource_script: Path | None,
+        now: Callable[[], datetime],
+    ) -> None:
         self._slurm = slurm
+        self._devices = policy.extended_resources
+        self._partitions = in_use(policy)
+        self._pods = str(max_pods or "")
         self._resource_script = resource_script
         self._now = now
         self._lock = threading.Lock()
@@ -83,11 +97,15 @@ class Cluster:
     def refresh(self) -> None:
         """Ask sinfo (and the site's own program, where there is one); a failure keeps the last values."""
         try:
-            reading = self._slurm.sinfo()
+            reading = self._slurm.sinfo(self._partitions)
             capacity = Capacity(
                 cpu=str(reading.total_cpus),
                 memory=f"{reading.memory_bytes // 1024**2}Mi",
-                accelerators=_accelerators(reading.gpus),
+                pods=self._pods,
+                accelerators=tuple(
+                    Accelerator(resource_type=name, available=count)
+                    for name, count in devices.counted(self._devices, reading.generic).items()
+                ),
             )
             if self._resource_script is not None:
                 capacity = self._own_capacity(self._resource_script)
@@ -103,15 +121,9 @@ class Cluster:
         return Capacity(
             cpu=str(resources.cpu),
             memory=str(resources.memory),
-            pods=str(resources.pods),
+            pods=str(resources.pods) or self._pods,
             accelerators=tuple(
                 Accelerator(resource_type=a.resource_type, available=int(a.available))
                 for a in resources.accelerators or []
             ),
         )
-
-
-def _accelerators(gpus: Mapping[str, int]) -> tuple[Accelerator, ...]:
-    """One entry: a pod asks for ``nvidia.com/gpu`` whatever Slurm calls its models."""
-    total = sum(gpus.values())
-    return (Accelerator(resource_type="nvidia.com/gpu", available=total),) if total else ()

@@ -38,6 +38,16 @@ class UnsupportedPod(SidecarError):
     """The pod asks for something this sidecar cannot do."""
 
 
+class NodeDraining(SidecarError):
+    """The node takes no new pods."""
+
+    transient = True
+
+
+class CannotDrain(SidecarError):
+    """Whether the node takes pods cannot be changed."""
+
+
 class UnknownPod(SidecarError):
     """This sidecar has no record of that pod."""
 

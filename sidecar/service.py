@@ -15,7 +15,8 @@ from sidecar.domain.observe import Observation
 from sidecar.domain.plan import JobPlan, SitePolicy
 from sidecar.domain.pod import Pod
 from sidecar.domain.state import ContainerState, ContainerStatus, PodState
-from sidecar.errors import LogUnavailable, SlurmRefused, UnknownPod
+from sidecar.drain import Drain
+from sidecar.errors import LogUnavailable, NodeDraining, SlurmRefused, UnknownPod
 from sidecar.history import History
 from sidecar.job import directory
 from sidecar.job.site import JobSite
@@ -45,12 +46,14 @@ class Service:
         submitter: Submitter,
         policy: SitePolicy,
         site: JobSite,
+        drain: Drain,
         wake_reconciler: Callable[[], None],
     ) -> None:
         self._history = history
         self._submitter = submitter
         self._policy = policy
         self._site = site
+        self._drain = drain
         self._wake_reconciler = wake_reconciler
         self._creating = KeyedLocks()
 
@@ -61,16 +64,22 @@ class Service:
 
         :raises UnsupportedPod: the site does not allow it, or the sidecar cannot do it
         :raises SlurmRefused: Slurm will not take the job
+        :raises NodeDraining: the pod is new, and new pods are not taken now
         """
         with self._creating.hold(pod.uid):
             state = self._history.get(pod.uid)
             if state is None:
+                self._refuse_while_draining()
                 state = self._submitter.first(pod.uid, lambda: self._accept(pod))
             elif state.reason == "SubmissionFailed":
                 raise SlurmRefused(state.message)
         if not state.job_id:
             self._wake_reconciler()
         return state.job_id or state.uid
+
+    def _refuse_while_draining(self) -> None:
+        if words := self._drain.state.sentence:
+            raise NodeDraining(f"this node is {words} and takes no new pods; 'slurm-sidecar undrain' ends it")
 
     def _accept(self, pod: Pod) -> PodState:
         """Write the pod's files, then its record: a record without files could never be submitted."""

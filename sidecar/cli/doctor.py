@@ -12,7 +12,9 @@ from sidecar.bootstrap import slurm_client, slurm_programs
 from sidecar.cli import doctor_files, doctor_runtime
 from sidecar.cli.client import DaemonClient, DaemonRefused, DaemonUnreachable, address_of
 from sidecar.cli.findings import Finding, ok, problem, warning
+from sidecar.domain.partitions import Partitions, in_use
 from sidecar.domain.slurm_state import SlurmState
+from sidecar.drain import Drain
 from sidecar.errors import AccountingDisabled, CannotListen, InvalidSettings, SlurmError
 from sidecar.settings import Settings, load
 from sidecar.slurm.client import SlurmClient
@@ -35,6 +37,8 @@ def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | No
     yield doctor_files.data_folder(settings)
     yield from doctor_files.database(settings)
     yield from _daemon(settings)
+    if words := Drain(settings.database_path).state.sentence:
+        yield warning("drain", f"the node is {words} and refuses new pods; 'slurm-sidecar undrain' ends it")
 
 
 def _slurm(settings: Settings, environ: Mapping[str, str], now: datetime) -> Iterator[Finding]:
@@ -43,7 +47,7 @@ def _slurm(settings: Settings, environ: Mapping[str, str], now: datetime) -> Ite
     for name in ("sbatch", "scancel", "squeue", "sinfo", "sacct"):
         yield _program(client, name, getattr(programs, name), settings.search_path)
     yield _queue(client)
-    yield _nodes(client)
+    yield _nodes(client, in_use(settings.policy))
     yield _accounting(client, now)
 
 
@@ -68,13 +72,16 @@ def _queue(client: SlurmClient) -> Finding:
     return ok("queue", f"squeue answers: {len(jobs)} jobs of this user, {active} running")
 
 
-def _nodes(client: SlurmClient) -> Finding:
+def _nodes(client: SlurmClient, partitions: Partitions) -> Finding:
     try:
-        reading = client.sinfo()
+        reading = client.sinfo(partitions)
     except SlurmError as error:
         return problem("nodes", f"sinfo does not answer ({error}); the virtual node could not tell its capacity")
-    gpus = f", {sum(reading.gpus.values())} GPUs" if reading.gpus else ""
-    return ok("nodes", f"{reading.total_cpus} cores, {reading.memory_bytes // 1024**3} GiB of memory{gpus}")
+    if not reading.nodes:
+        return warning("nodes", "no node of the partitions in use takes jobs now; look with 'sinfo'")
+    gpus = f", {reading.gpus} GPUs" if reading.gpus else ""
+    amount = f"{reading.total_cpus} cores, {reading.memory_bytes // 1024**3} GiB of memory{gpus}"
+    return ok("nodes", f"{reading.nodes} that pods can come to, with {amount}")
 
 
 def _accounting(client: SlurmClient, now: datetime) -> Finding:

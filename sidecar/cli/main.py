@@ -116,6 +116,29 @@ app.add_typer(pod_verbs.app)
 
 
 @app.command()
+def drain(
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for everybody who asks.")] = "",
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Refuse new pods, and let those that are there finish.
+
+    Holds until undrain, also over a restart of the daemon; also works while the daemon is down.
+    """
+    from sidecar.cli import upkeep
+
+    upkeep.drain(load_settings(config), " ".join(reason.split()), as_json=as_json, now=datetime.now(UTC))
+
+
+@app.command()
+def undrain(as_json: AsJson = False, config: Config = None) -> None:
+    """Take new pods again."""
+    from sidecar.cli import upkeep
+
+    upkeep.undrain(load_settings(config), as_json=as_json, now=datetime.now(UTC))
+
+
+@app.command()
 def replay(
     only_check: Annotated[bool, typer.Option("--check", help="Compare only; also beside a running daemon.")] = False,
     as_json: AsJson = False,

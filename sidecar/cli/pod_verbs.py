@@ -55,8 +55,12 @@ def pods(
     Works while the daemon is down.
     """
     from sidecar.cli import records, show
+    from sidecar.cli.console import note
+    from sidecar.drain import Drain
 
     settings = load_settings(config)
+    if words := Drain(settings.database_path).state.sentence:
+        note(f"the node is {words}: new pods are refused")
     found = records.pods(settings.database_path, namespace=namespace, phase=_phase(phase), deleted_too=deleted_too)
     show.show_pods(found, as_json=as_json, now=datetime.now(UTC))
 

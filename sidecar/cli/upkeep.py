@@ -1,9 +1,13 @@
-"""``replay``: the pods' states against their events."""
+"""The verbs for the site's people: ``replay``, ``drain``, ``undrain``."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sidecar.bootstrap import open_database
-from sidecar.cli.console import print_json, say
+from sidecar.cli import records
+from sidecar.cli.console import iso, print_json, say
+from sidecar.drain import Drain, DrainState
 from sidecar.errors import StoreError
 from sidecar.settings import Settings
 from sidecar.store import journal, reading
@@ -41,3 +45,37 @@ def rebuild(settings: Settings, *, as_json: bool) -> int:
         for uid in different:
             say(uid)
     return 1 if different else 0
+
+
+def drain(settings: Settings, reason: str, *, as_json: bool, now: datetime) -> None:
+    """Take no new pods, and say how many there still are."""
+    state = Drain(settings.database_path).begin(reason, now)
+    alive = _alive(settings)
+    if as_json:
+        _print_drain(state, alive)
+    else:
+        there = "1 pod is" if alive == 1 else f"{alive} pods are"
+        say(f"{state.sentence}: new pods are refused, {there} still there; 'slurm-sidecar undrain' ends it")
+
+
+def undrain(settings: Settings, *, as_json: bool, now: datetime) -> None:
+    """Take pods again."""
+    place = Drain(settings.database_path)
+    before = place.state
+    state = place.end(now)
+    if as_json:
+        _print_drain(state, _alive(settings))
+    else:
+        say("the node takes pods again" if before.draining else "the node takes pods; it was not being drained")
+
+
+def _print_drain(state: DrainState, alive: int) -> None:
+    since = iso(state.since) if state.draining else None
+    print_json({"draining": state.draining, "since": since, "reason": state.reason, "pods_there": alive})
+
+
+def _alive(settings: Settings) -> int:
+    path = settings.database_path
+    if not path.exists():
+        return 0
+    return sum(not pod.phase.is_final for pod in records.pods(path, namespace="", phase="", deleted_too=True))

@@ -118,3 +118,28 @@ def runtime_options(devices: Mapping[str, int]) -> list[str]:
 def mapping_of(configured: Mapping[str, Flag]) -> Mapping[str, Flag]:
     """All mappings of a site."""
     return {**GPUS, **configured}
+
+
+def counted(configured: Mapping[str, Flag], generic: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """How many of each device a cluster has, from what its nodes have by Slurm's names and types.
+
+    A device whose option names no type has all types that no other device has to itself. What a site has configured
+    is always told, so that none left is told as 0; ``amd.com/gpu`` only where it is configured.
+    """
+    mapping = {"nvidia.com/gpu": GPUS["nvidia.com/gpu"], **configured}
+    taken = {_place(flag) for flag in mapping.values()}
+    found: dict[str, int] = {}
+    for name, flag in mapping.items():
+        kind, type_ = _place(flag)
+        of_kind = [place for place in generic if place[0] == kind]
+        mine = [p for p in of_kind if (p == (kind, type_) if type_ else p not in taken or p == (kind, ""))]
+        is_told = name in configured or (bool(mine) and flag not in configured.values())
+        if flag.name == "gres" and is_told:
+            found[name] = sum(generic[place] for place in mine)
+    return found
+
+
+def _place(flag: Flag) -> tuple[str, str]:
+    """``("gpu", "a100")`` of ``--gres=gpu:a100:{count}``."""
+    kind, *types = (flag.value or "").split(":")[:-1]
+    return kind, ":".join(types)

@@ -72,7 +72,9 @@ def container_text(container: Container) -> bytes:
 
     :raises UnsupportedPod: the container's name and the variable's, never a value
     """
-    lines = ["# Secret: environment, command and arguments of one container.", *_environment(container)]
+    lines = ["# Secret: environment, command and arguments of one container."]
+    lines += ["sidecar_tell_devices"] if container.requests.devices else []
+    lines += _environment(container)
     lines.append(_array("sidecar_command", container.command, f"container {container.name}: command"))
     lines.append(_array("sidecar_arguments", container.args, f"container {container.name}: args"))
     return "\n".join([*lines, ""]).encode()

@@ -35,7 +35,7 @@ from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
 
 _HERE = Path(__file__).parent
-_RUNNER_PARTS = ("basics", "logs", "apptainer", "images", "mounts", "network", "mpi", "containers", "run")
+_RUNNER_PARTS = ("basics", "logs", "apptainer", "images", "mounts", "network", "devices", "mpi", "containers", "run")
 _MESH_MARK = "> $TMPDIR/mesh.sh"
 """Where a pre-exec text of interLink's full-mesh mode writes its script."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sidecar.domain.partitions import Partitions
 from sidecar.errors import SlurmError, UnreadableSlurmOutput
 from sidecar.slurm.accounting import ACCOUNT_FORMAT, JobAccount, parse_accounts
 from sidecar.slurm.cluster import NODE_FORMAT, ClusterReading, parse_cluster
@@ -151,9 +152,12 @@ class SlurmClient:
             options.append(f"--signal={_checked_signal(signal)}")
         self._ask(self._programs.scancel, *options, _checked_id(job_id))
 
-    def sinfo(self) -> ClusterReading:
-        """The capacity of the nodes that can run jobs, each counted once."""
-        return parse_cluster(self._ask(self._programs.sinfo, "--Node", f"--format={NODE_FORMAT}"))
+    def sinfo(self, partitions: Partitions | None = None) -> ClusterReading:
+        """The capacity of the nodes that can run jobs, each counted once.
+
+        :param partitions: whose nodes count; by default all
+        """
+        return parse_cluster(self._ask(self._programs.sinfo, "--Node", f"--format={NODE_FORMAT}"), partitions)
 
     def output_of(self, program: str) -> str:
         """What a program of the site prints; a non-zero exit is an error."""

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from sidecar.cluster import Cluster
 from sidecar.domain.plan import SitePolicy
+from sidecar.drain import Drain
 from sidecar.health import Monitor
 from sidecar.service import Service
 from sidecar.settings import Taint
@@ -22,6 +23,7 @@ class Context:
 
     service: Service
     cluster: Cluster
+    drain: Drain
     policy: SitePolicy
     taints: Sequence[Taint]
     monitor: Monitor

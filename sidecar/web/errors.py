@@ -21,6 +21,7 @@ STATUS_CODES: dict[type[errors.SidecarError], int] = {
     errors.SidecarError: 500,
     errors.SlurmError: 502,
     errors.SlurmUnreachable: 503,
+    errors.NodeDraining: 503,
     errors.StaleStream: 503,
     errors.StoreBusy: 503,
     errors.StoreError: 507,

@@ -56,7 +56,7 @@ async def get_status(request: Request) -> Response:
     context = context_of(request)
     asked = status.read(await body_of(request))
     if not asked:
-        return _json(ping.answer(context.cluster.snapshot, context.taints))
+        return _json(ping.answer(context.cluster.snapshot, context.taints, context.drain.state))
     states = await run_in_threadpool(context.service.states, [pod.uid for pod in asked])
     return _json(status.answer(asked, states))
 
@@ -91,7 +91,7 @@ async def _follow(context: Context, wanted: wire_logs.LogRequest, files: LogFile
 async def system_info(request: Request) -> Response:
     """What the cluster looks like."""
     context = context_of(request)
-    return _json(ping.system_info(context.cluster.snapshot, context.now()))
+    return _json(ping.system_info(context.cluster.snapshot, context.drain.state, context.now()))
 
 
 async def healthz(request: Request) -> Response:
@@ -100,7 +100,7 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Whether the database can be written and Slurm answers; 503 where not."""
+    """Whether the database can be written and Slurm answers; 503 where not. A node that is being drained is ready."""
     context = context_of(request)
     problem = await run_in_threadpool(context.database_problem)
     health = context.monitor.health
@@ -113,6 +113,7 @@ async def readyz(request: Request) -> Response:
         "slurm": trouble or ("ok" if health.last_success_at else "not asked yet"),
         "last_reconciled_at": health.last_success_at.isoformat() if health.last_success_at else None,
         "failures_in_a_row": health.failures_in_a_row,
+        "draining": context.drain.state.sentence,
         "orphan_job_ids": list(health.orphan_job_ids),
     }
     return JSONResponse(details, 200 if ready else 503)

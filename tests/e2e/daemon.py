@@ -93,6 +93,17 @@ class Daemon:
             self._process.wait(timeout=30)
             self._process = None
 
+    def cli(self, *words: str) -> str:
+        """What the command line prints about this daemon."""
+        return subprocess.run(
+            [sys.executable, "-m", "sidecar", *words, "--config", str(self._config)],
+            cwd=CHECKOUT,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+
     def log_tail(self) -> str:
         """The end of its log."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []

@@ -186,6 +186,12 @@ def test_the_ping_names_the_clusters_resources(vk: VirtualKubelet) -> None:
     assert ping.resources is not None
     assert int(ping.resources.cpu) > 0
     assert ping.resources.memory.endswith("Mi")
+    sinfo = ["sinfo", "--noheader", "--Node", "--partition=main", "--responding", "--format=%c"]
+    cores = subprocess.run(sinfo, check=True, capture_output=True, text=True).stdout.split()
+    assert int(ping.resources.cpu) == sum(map(int, cores))
+    assert {a.resource_type: int(a.available) for a in ping.resources.accelerators} == {
+        "nvidia.com/gpu": 4 * len(cores)
+    }
 
 
 def test_system_info_says_what_sinfo_said(vk: VirtualKubelet) -> None:

@@ -28,6 +28,11 @@ def limits(name: str = "main", **amounts: object) -> Json:
     return needs(name, limits={key.replace("_", "."): value for key, value in amounts.items()})
 
 
+def visible(name: str, **resources: Json) -> Json:
+    script = "echo $CUDA_VISIBLE_DEVICES $ROCR_VISIBLE_DEVICES"
+    return a_container(name, script, resources=resources)
+
+
 GPU = {"nvidia.com/gpu": 1}
 PODS = {
     "nothing": (a_pod("nothing"), "cpu=1 mem=0 node=1"),
@@ -54,8 +59,8 @@ PODS = {
         "cpu=4 mem=400M node=1",
     ),
     "gpus": (
-        a_pod("gpus", needs("a", limits=GPU), needs("b", limits={"amd.com/gpu": 2})),
-        "cpu=2 mem=0 node=1 gres/gpu=3",
+        a_pod("gpus", visible("a", limits=GPU), visible("b", limits={"amd.com/gpu": 2}), visible("c")),
+        "cpu=3 mem=0 node=1 gres/gpu=3",
     ),
     "device": (a_pod("device", needs(limits={"vendor.com/accelerator": "2"})), "cpu=1 mem=0 node=1 gres/gpu=2"),
     "flavor": (a_pod("flavor", needs(limits=GPU)), "cpu=1 mem=0 node=1 gres/gpu=2"),
@@ -92,3 +97,12 @@ def test_slurm_allocates_what_the_pod_asks_for(kubelet: VirtualKubelet, name: st
     kubelet.wait_for(name, "Succeeded")
 
     assert allocated(kubelet.job_id_of(name)) == PODS[name][1]
+
+
+def test_containers_that_ask_for_gpus_are_told_which_ones_slurm_gave_the_job(kubelet: VirtualKubelet) -> None:
+    kubelet.wait_for("gpus", "Succeeded")
+
+    words = {name: kubelet.logs("gpus", name).splitlines()[-1] for name in "abc"}
+    assert len(set(words["a"].split()[0].split(","))) == 3
+    assert words["a"] == words["b"] == " ".join(words["a"].split()[:1] * 2)
+    assert not words["c"]

@@ -38,7 +38,7 @@ SCRIPTS = {
     "sacct": "echo 'Slurm accounting storage is disabled' >&2; exit 1",
     "scancel": 'printf "%s\\n" "$*" >>"$here/cancelled"',
     "sinfo": 'if [[ -e $here/sinfo.says ]]; then cat "$here/sinfo.says" >&2; exit 1; fi\n'
-    "echo 'NODELIST PARTITION STATE CPUS MEMORY GRES'; echo 'node1 main idle 64 22321 gpu:a100:4'",
+    "echo 'NODELIST PARTITION AVAIL STATE CPUS MEMORY GRES'; echo 'node1 main* up idle 64 22321 gpu:a100:4'",
 }
 """The bodies of the programs; ``$here`` is their folder."""
 

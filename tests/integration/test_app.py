@@ -75,7 +75,7 @@ def test_system_info_has_interlinks_fields(app: App) -> None:
 
     assert set(info) == {"status", "timestamp", "slurm_connected", "sinfo_output", "error"}
     assert (info["status"], info["slurm_connected"], info["error"]) == ("ok", True, "")
-    assert "node1 main idle" in info["sinfo_output"]
+    assert "node1 main* up idle" in info["sinfo_output"]
 
 
 def test_health_is_the_process_and_readiness_is_slurm_and_the_database(app: App) -> None:

@@ -140,12 +140,12 @@ def test_output_larger_than_any_pipe_is_read_whole(install: Install) -> None:
 
 
 def test_sinfo_tells_the_capacity(install: Install, tmp_path: Path) -> None:
-    client = install(sinfo="printf '%s\\0' \"$@\" >$here/words; echo HEADING; echo n1 main idle 8 1000 gpu:a100:2")
+    client = install(sinfo="printf '%s\\0' \"$@\" >$here/words; echo HEADING; echo n1 main up idle 8 1000 gpu:a100:2")
 
     reading = client.sinfo()
 
-    assert (reading.total_cpus, reading.memory_bytes, reading.gpus) == (8, 1000 * 1024**2, {"a100": 2})
-    assert words_of(tmp_path / "words") == ["--Node", "--format=%N %P %T %c %m %G"]
+    assert (reading.total_cpus, reading.memory_bytes, reading.gpus) == (8, 1000 * 1024**2, 2)
+    assert words_of(tmp_path / "words") == ["--Node", "--format=%N %P %a %T %c %m %G"]
 
 
 def test_scancel_cancels_or_sends_a_signal_to_the_script(install: Install, tmp_path: Path) -> None:

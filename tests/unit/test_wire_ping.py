@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from sidecar.cluster import Accelerator, Capacity, Snapshot
+from sidecar.drain import DrainState
 from sidecar.settings import Taint
 from sidecar.wire import ping
 from tests.factories import NOON, Json
@@ -17,13 +19,18 @@ CAPACITY = Capacity(
 TAINT = Taint(key="virtual-node.interlink/no-schedule", value="true", effect="NoSchedule")
 
 
-def answer(snapshot: Snapshot, *taints: Taint) -> Json:
-    read: Json = json.loads(ping.answer(snapshot, taints))
+NEVER_DRAINED = DrainState()
+DRAINING = DrainState(draining=True, since=NOON, reason="kernel update", was_used=True)
+NO_LONGER = DrainState(since=NOON, was_used=True)
+
+
+def answer(snapshot: Snapshot, *taints: Taint, drain: DrainState = NEVER_DRAINED) -> Json:
+    read: Json = json.loads(ping.answer(snapshot, taints, drain))
     return read
 
 
-def info(snapshot: Snapshot) -> Json:
-    read: Json = json.loads(ping.system_info(snapshot, NOON))
+def info(snapshot: Snapshot, drain: DrainState = NEVER_DRAINED) -> Json:
+    read: Json = json.loads(ping.system_info(snapshot, drain, NOON))
     return read
 
 
@@ -74,3 +81,36 @@ def test_system_info_says_when_slurm_is_not_there(snapshot: Snapshot) -> None:
 
     assert (answered["status"], answered["slurm_connected"]) == ("error", False)
     assert answered["error"] == snapshot.error
+
+
+DRAIN_TAINT = {"key": "slurm-job.vk.io/draining", "value": "true", "effect": "NoSchedule"}
+OWN_TAINT = {"key": TAINT.key, "value": TAINT.value, "effect": TAINT.effect}
+
+
+@pytest.mark.parametrize(
+    ("taints", "drain", "sent"),
+    [
+        ((), DRAINING, [DRAIN_TAINT]),
+        ((TAINT,), DRAINING, [OWN_TAINT, DRAIN_TAINT]),
+        ((TAINT,), NO_LONGER, [OWN_TAINT]),
+        ((), NO_LONGER, []),
+    ],
+)
+def test_a_drain_is_a_taint_and_its_end_takes_the_taint_away(
+    taints: tuple[Taint, ...], drain: DrainState, sent: list[Json]
+) -> None:
+    assert answer(Snapshot(), *taints, drain=drain)["taints"] == sent
+
+
+def test_while_draining_the_node_has_no_room_where_the_number_of_pods_is_ours() -> None:
+    snapshot = Snapshot(capacity=replace(CAPACITY, pods="100"), read_at=NOON, error="sinfo failed")
+    drained = answer(snapshot, drain=DRAINING)
+
+    assert drained["resources"]["pods"] == "0"
+    assert drained["message"].startswith("draining since 2026-11-24 12:00:00 UTC (kernel update); Slurm did not answer")
+    assert answer(snapshot, drain=NO_LONGER)["resources"]["pods"] == "100"
+    assert "pods" not in answer(Snapshot(capacity=CAPACITY), drain=DRAINING)["resources"]
+
+
+def test_system_info_says_that_the_node_is_draining() -> None:
+    assert info(Snapshot(), DRAINING)["draining"] == "draining since 2026-11-24 12:00:00 UTC (kernel update)"
