@@ -29,6 +29,7 @@ def resolved(path: str, sentence: str) -> Entry:
 
 _VALUES = "e2e/test_values.py"
 _PODS = "e2e/test_pods.py"
+_NETWORK = "e2e/test_network.py"
 _VOLUMES = "integration/runner/test_runner_volumes.py"
 _WIRE_VOLUMES = "unit/test_wire_volumes.py"
 _RESOURCES = "unit/test_resources.py"
@@ -164,10 +165,10 @@ _CONTAINER = (
     honoured("command", "replaces the image's entrypoint; $(VAR) is expanded", _VALUES),
     honoured("args", "replace the image's CMD; $(VAR) is expanded", _VALUES),
     honoured("workingDir", "where the command starts", _VALUES),
-    honoured("ports", "as in Kubernetes, for information", "integration/test_pod_fields.py"),
-    honoured("ports.name", "for information", "integration/test_pod_fields.py"),
-    honoured("ports.containerPort", "for information: every port can be reached", "integration/test_pod_fields.py"),
-    honoured("ports.protocol", "for information", "integration/test_pod_fields.py"),
+    honoured("ports", "as in Kubernetes, for information", _NETWORK),
+    honoured("ports.name", "for information", _NETWORK),
+    honoured("ports.containerPort", "for information: every port can be reached", _NETWORK),
+    honoured("ports.protocol", "for information", _NETWORK),
     ignored("ports.hostPort", _NO_PORTS),
     ignored("ports.hostIP", _NO_PORTS),
     resolved("envFrom", "interLink puts its variables into env"),
@@ -231,7 +232,7 @@ _SPEC = (
     elsewhere("serviceAccount", "the old name of serviceAccountName"),
     elsewhere("automountServiceAccountToken", "Kubernetes has added the token's volume, or not"),
     elsewhere("nodeName", "the virtual node"),
-    honoured("hostNetwork", "a job always has its node's network", "integration/test_pod_fields.py"),
+    honoured("hostNetwork", "a job always has its node's network", _NETWORK),
     refused("hostPID", "containers see their own processes"),
     refused("hostIPC", "containers have their own shared memory segments"),
     refused("shareProcessNamespace", "each container sees its own processes"),
