@@ -62,6 +62,7 @@ ENDS = {
     "host-path": succeeded(main=Run("* entries\nread-only\n")),
     "init-containers": succeeded(first=Run(), second=Run(), main=Run("one\ntwo\n")),
     "job": succeeded(sum=Run("going on where the first attempt stopped\n", restarts=1)),
+    "mpi": succeeded(main=Run("rank 0 was here\nrank 1 was here\n")),
     "projected": succeeded(main=Run('level = high\nteam="physics"\na token is there\n')),
     "python": succeeded(main=Run('{"name": "digits of pi", "mean": 3.875, "largest": 9}\n')),
     "restricted": succeeded(main=Run("not root\nthe image is read-only\n/tmp is not\n")),
