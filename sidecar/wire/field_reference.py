@@ -29,7 +29,7 @@ for each field of the API to see that it is true.
 
 Fields that are empty, or have the value that Kubernetes sets where nothing was asked, say nothing and are neither
 refused nor noted. A field that is not in the table, because it is newer or misspelt, is skipped, and the pod's history
-names it.
+names it; `*` stands for all others in its place.
 """
 _PARTS = {
     "spec": "## The pod's spec",

@@ -110,6 +110,7 @@ _VOLUME = (
     ignored("projected.sources.serviceAccountToken.user", _OWNER),
     refused("projected.sources.clusterTrustBundle", "interLink does not send it; use a configMap"),
     refused("projected.sources.podCertificate", "interLink does not send it; use a secret"),
+    refused("projected.sources.*", "interLink does not send it"),
     honoured("downwardAPI", "the pod's own fields", _VALUES),
     honoured("downwardAPI.defaultMode", "the files' permission bits", _WIRE_DOWNWARD),
     ignored("downwardAPI.defaultUser", _OWNER),
@@ -123,7 +124,7 @@ _VOLUME = (
         for kind in (
             "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "nfs", "iscsi", "glusterfs", "rbd", "flexVolume",
             "cinder", "cephfs", "flocker", "fc", "azureFile", "vsphereVolume", "quobyte", "azureDisk",
-            "photonPersistentDisk", "portworxVolume", "scaleIO", "storageos", "csi", "ephemeral",
+            "photonPersistentDisk", "portworxVolume", "scaleIO", "storageos", "csi", "ephemeral", "*",
         )
     ),
 )  # fmt: skip

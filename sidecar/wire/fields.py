@@ -36,7 +36,8 @@ class Entry:
     """One row of the table."""
 
     path: str
-    """JSON path from the pod's root, without list positions, such as ``spec.containers.ports.hostPort``."""
+    """JSON path from the pod's root, without list positions, such as ``spec.containers.ports.hostPort``; a last part
+    ``*`` stands for every other field there, also for those that no Kubernetes has yet."""
     treatment: Treatment
     sentence: str
     """How it is honoured, or why not."""
@@ -101,7 +102,7 @@ class _Judge:
             if isinstance(item, dict):
                 place = _named(where, item)
                 for name, inner in item.items():
-                    self._field(inner, node.below.get(name), f"{place}{name}")
+                    self._field(inner, node.below.get(name) or node.below.get("*"), f"{place}{name}")
 
     def _field(self, value: Any, node: Node | None, where: str) -> None:
         if node is None:

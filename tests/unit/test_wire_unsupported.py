@@ -125,10 +125,16 @@ def test_a_mount_may_state_the_defaults() -> None:
     assert read(pod) == ()
 
 
-@pytest.mark.parametrize("kind", ["nfs", "iscsi", "csi", "ephemeral"])
+@pytest.mark.parametrize("kind", ["nfs", "iscsi", "csi", "ephemeral", "aKindOfTheFuture"])
 def test_a_kind_of_volume_that_is_not_supported_is_named(kind: str) -> None:
     with pytest.raises(UnsupportedPod, match=f"{kind} is not supported"):
         read(a_pod_json(volumes=[{"name": "v", kind: {"server": "x"}}]))
+
+
+def test_a_source_of_files_that_is_not_known_is_named() -> None:
+    sources = [{"aSourceOfTheFuture": {"path": "x"}}]
+    with pytest.raises(UnsupportedPod, match=r"^volume v: projected\.sources\.aSourceOfTheFuture is not supported"):
+        read(a_pod_json(volumes=[{"name": "v", "projected": {"sources": sources}}]))
 
 
 def test_unknown_fields_are_named_in_the_pods_notes() -> None:
