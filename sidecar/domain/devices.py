@@ -7,9 +7,12 @@ https://slurm.schedmd.com/gres.html
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sidecar.domain.flags import Flag
+from sidecar.domain.pod import Container, ContainerRole, Resources
+from sidecar.domain.resources import peak
 from sidecar.errors import UnsupportedPod
 
 COUNT = "{count}"
@@ -107,6 +110,35 @@ def _count(item: str) -> int:
 def whole_gpus(devices: Mapping[str, int]) -> int:
     """How many GPUs these are; parts of GPUs have resources of their own."""
     return sum(count for name, count in devices.items() if name in GPUS)
+
+
+@dataclass(frozen=True, slots=True)
+class GpuShare:
+    """Which of the job's GPUs are a container's."""
+
+    first: int
+    count: int
+    out_of: int
+    """As many as the whole pod needs at one time."""
+
+
+def gpu_shares(containers: Iterable[Container]) -> dict[str, GpuShare]:
+    """Of each container that asks for devices, by its name: no GPU is given to two that run side by side."""
+    everyone = list(containers)
+    out_of = peak(everyone, _gpus_stated) or 0
+    shares = {}
+    first = 0
+    for container in everyone:
+        count = _gpus_stated(container.requests)
+        if container.requests.devices:
+            shares[container.name] = GpuShare(first, count, out_of)
+        if container.role is not ContainerRole.INIT:
+            first += count
+    return shares
+
+
+def _gpus_stated(stated: Resources) -> int:
+    return whole_gpus(dict(stated.devices))
 
 
 def runtime_options(devices: Mapping[str, int]) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from sidecar.domain import devices
 from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import Container, FilesVolume, Pod, VolumeFile
 from sidecar.errors import UnsupportedPod
@@ -42,9 +43,11 @@ def pod_files(pod: Pod, plan: JobPlan) -> list[PodFile]:
 
 
 def _container_files(plan: JobPlan) -> Iterator[PodFile]:
-    for planned in plan.containers:
-        path = PurePosixPath("containers", f"{planned.container.name}.sh")
-        yield PodFile(path, container_text(planned.container), 0o600)
+    containers = [planned.container for planned in plan.containers]
+    shares = devices.gpu_shares(containers)
+    for container in containers:
+        path = PurePosixPath("containers", f"{container.name}.sh")
+        yield PodFile(path, container_text(container, shares.get(container.name)), 0o600)
 
 
 def _tunnel_file(pod: Pod) -> Iterator[PodFile]:
@@ -67,13 +70,14 @@ def _volume_path(volume: FilesVolume, file: VolumeFile) -> PurePosixPath:
     return PurePosixPath("volumes", volume.name) / path
 
 
-def container_text(container: Container) -> bytes:
+def container_text(container: Container, gpus: devices.GpuShare | None = None) -> bytes:
     """The container's part of the job as bash, read by ``sidecar_launch`` in ``runner/containers.sh``.
 
+    :param gpus: which of the job's GPUs it may use; ``None``: it asks for no devices
     :raises UnsupportedPod: the container's name and the variable's, never a value
     """
     lines = ["# Secret: environment, command and arguments of one container."]
-    lines += ["sidecar_tell_devices"] if container.requests.devices else []
+    lines += [f"sidecar_tell_devices {gpus.first} {gpus.count} {gpus.out_of}"] if gpus else []
     lines += _environment(container)
     lines.append(_array("sidecar_command", container.command, f"container {container.name}: command"))
     lines.append(_array("sidecar_arguments", container.args, f"container {container.name}: args"))

@@ -99,10 +99,12 @@ def test_slurm_allocates_what_the_pod_asks_for(kubelet: VirtualKubelet, name: st
     assert allocated(kubelet.job_id_of(name)) == PODS[name][1]
 
 
-def test_containers_that_ask_for_gpus_are_told_which_ones_slurm_gave_the_job(kubelet: VirtualKubelet) -> None:
+def test_containers_that_ask_for_gpus_are_told_which_ones_slurm_has_given_them(kubelet: VirtualKubelet) -> None:
     kubelet.wait_for("gpus", "Succeeded")
 
     words = {name: kubelet.logs("gpus", name).splitlines()[-1] for name in "abc"}
-    assert len(set(words["a"].split()[0].split(","))) == 3
-    assert words["a"] == words["b"] == " ".join(words["a"].split()[:1] * 2)
+    a, b = (words[name].split() for name in "ab")
+    assert a[0] == a[1]
+    assert b[0] == b[1]
+    assert len({*a[0].split(","), *b[0].split(",")}) == 3
     assert not words["c"]
