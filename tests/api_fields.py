@@ -48,7 +48,9 @@ _LITERALS: dict[str, object] = {
 _MEANINGFUL: dict[str, object] = {
     "spec.restartPolicy": "OnFailure",
     "spec.hostUsers": False,
-    "spec.dnsPolicy": "None",
+    "spec.dnsPolicy": "Default",
+    "spec.dnsConfig.nameservers": "10.0.0.2",
+    "spec.hostAliases.ip": "10.0.0.1",
     "spec.os": {"name": "linux"},
     "spec.os.name": "windows",
     "spec.securityContext.runAsUser": os.getuid(),

@@ -84,7 +84,10 @@ def a_plan(pod: Pod, *, sbatch_options: tuple[str, ...] = (), job_name: str = "d
         job_name=job_name,
         sbatch_options=sbatch_options,
         containers=tuple(
-            PlannedContainer(container=c, image=c.image, runtime_options=RUNTIME_OPTIONS) for c in pod.containers
+            PlannedContainer(
+                container=c, image=c.image, runtime_options=RUNTIME_OPTIONS, is_writable=not c.read_only_root
+            )
+            for c in pod.containers
         ),
         requests=Resources(),
     )

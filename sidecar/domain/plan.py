@@ -44,6 +44,8 @@ class SitePolicy:
     runtime_options: tuple[str, ...] = ("--no-eval", "--containall")
     """Options of every runtime call (``SingularityDefaultOptions``)."""
     allow_pre_exec: bool = True
+    writable_root: bool = True
+    """Containers may write to their image's file system unless they say otherwise."""
     extended_resources: Mapping[str, Flag] = field(default_factory=dict)
     """The sbatch option for a device, by Kubernetes' name; ``{count}`` in its value stands for how many."""
     extra_sbatch_options: tuple[str, ...] = ()
@@ -59,6 +61,8 @@ class PlannedContainer:
     """What the runtime is given: an absolute path or a URI such as ``docker://docker.io/library/busybox:1.36``."""
     runtime_options: tuple[str, ...]
     """All options of the runtime call except mounts, working directory and environment."""
+    is_writable: bool = False
+    """The image's file system can be written; what is written is gone with the container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

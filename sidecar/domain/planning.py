@@ -20,6 +20,8 @@ _MOUNTING = frozenset({"-B", "--bind", "--mount", "-H", "--home", "-o", "--overl
 
 Source: https://apptainer.org/docs/user/latest/cli/apptainer_exec.html
 """
+_WRITING = frozenset({"-o", "--overlay", "-w", "--writable", "--writable-tmpfs"})
+"""Runtime options by which somebody has decided already whether the image's file system can be written."""
 _MIB = 1024 * 1024
 
 
@@ -52,7 +54,7 @@ def plan(pod: Pod, policy: SitePolicy, *, token: str) -> JobPlan:
         sbatch_options=tuple(str(flag) for flag in all_flags if flag.name != "job-name"),
         containers=tuple(_planned(container, pod, policy) for container in pod.containers),
         requests=_requests(stated, all_flags),
-        notes=(*notes, *device_notes),
+        notes=(*notes, *device_notes, *_mpi_notes(pod)),
     )
 
 
@@ -207,4 +209,18 @@ def _planned(container: Container, pod: Pod, policy: SitePolicy) -> PlannedConta
         container=container,
         image=images.resolve(container.image, image_root=pod.options.image_root, image_prefix=policy.image_prefix),
         runtime_options=tuple(options),
+        is_writable=_is_writable(container, pod, policy, options),
     )
+
+
+def _mpi_notes(pod: Pod) -> tuple[str, ...]:
+    if pod.options.mpi_flags is None or not (pod.names.aliases or pod.names.has_resolver):
+        return ()
+    return ("spec.hostAliases and spec.dnsConfig ignored with slurm-job.vk.io/mpi-flags",)
+
+
+def _is_writable(container: Container, pod: Pod, policy: SitePolicy, options: Iterable[str]) -> bool:
+    """Not with MPI, which starts the container several times, also on other nodes."""
+    if container.read_only_root or not policy.writable_root or pod.options.mpi_flags is not None:
+        return False
+    return not any(option.split("=")[0] in _WRITING for option in options)

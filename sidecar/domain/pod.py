@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sidecar.domain.names import Names
+
 
 class ContainerRole(StrEnum):
     """Which of a pod's two lists a container comes from."""
@@ -79,6 +81,7 @@ class Container:
     mounts: tuple[Mount, ...] = ()
     requests: Resources = Resources()
     pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
+    read_only_root: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +164,7 @@ class Pod:
     containers: tuple[Container, ...]
     """Init containers first, then main containers, each in the pod's order."""
     volumes: tuple[Volume, ...] = ()
+    names: Names = field(default_factory=Names)
     restart_policy: RestartPolicy = RestartPolicy.ALWAYS
     grace_seconds: int = 30
     deadline_seconds: int | None = None

@@ -35,7 +35,20 @@ from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
 
 _HERE = Path(__file__).parent
-_RUNNER_PARTS = ("basics", "logs", "apptainer", "images", "mounts", "network", "devices", "mpi", "containers", "run")
+_RUNNER_PARTS = (
+    "basics",
+    "logs",
+    "apptainer",
+    "images",
+    "mounts",
+    "names",
+    "root",
+    "network",
+    "devices",
+    "mpi",
+    "containers",
+    "run",
+)
 _MESH_MARK = "> $TMPDIR/mesh.sh"
 """Where a pre-exec text of interLink's full-mesh mode writes its script."""
 
@@ -63,6 +76,9 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
         disk_volumes=[v.name for v in _empty_dirs(pod) if not v.in_memory],
         memory_volumes=[v.name for v in _empty_dirs(pod) if v.in_memory],
         mounts={p.container.name: _mount_words(p.container, pod) for p in plan.containers},
+        host_aliases=[" ".join(alias) for alias in pod.names.aliases],
+        resolver="none" if not pod.names.has_resolver else "own" if pod.names.resolver_is_own else "more",
+        names={p.container.name: _names_of(p.container) for p in plan.containers},
         archive="" if site.shared_fs else _archive(pod_files(pod, plan)),
     )
 
@@ -146,6 +162,12 @@ def _names(plan: JobPlan, role: ContainerRole) -> list[str]:
 
 def _empty_dirs(pod: Pod) -> list[EmptyDirVolume]:
     return [volume for volume in pod.volumes if isinstance(volume, EmptyDirVolume)]
+
+
+def _names_of(container: Container) -> str:
+    """Words: those of the pod's own files in ``/etc`` that no volume takes the place of."""
+    taken = {mount.path for mount in container.mounts}
+    return "".join(f" {name}" for name in ("hosts", "resolv.conf") if f"/etc/{name}" not in taken)
 
 
 def _mount_words(container: Container, pod: Pod) -> list[str]:

@@ -234,6 +234,15 @@ class Keys:
             "Folders on the compute nodes by `claim` or `namespace/claim`; a claim that is not here is refused.",
         )
     )
+    writable_root_filesystem: bool = field(
+        metadata=key(
+            "WritableRootFilesystem",
+            kinds.FLAG,
+            "Let containers write to their image's file system, as in Kubernetes, until they end; `false`: read-only, "
+            "which starts faster and reads many small files faster.",
+            "true",
+        )
+    )
     allow_pre_exec: bool = field(
         metadata=key(
             "AllowPreExec",

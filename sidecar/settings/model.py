@@ -72,6 +72,7 @@ class Settings(Keys):
             default_namespace=self.namespace,
             runtime_options=self.singularity_default_options,
             allow_pre_exec=self.allow_pre_exec,
+            writable_root=self.writable_root_filesystem,
             extended_resources=self.extended_resources,
             extra_sbatch_options=self.extra_sbatch_options,
         )

@@ -34,6 +34,7 @@ def read_container(container: kube.Container, role: domain.ContainerRole, downwa
         mounts=tuple(_mount(mount, container.name, values) for mount in container.volume_mounts or []),
         requests=resources.of_container(container),
         pull_policy=_pull_policy(container),
+        read_only_root=_is_read_only(container.security_context),
     )
 
 
@@ -94,6 +95,10 @@ def _sub_path(mount: kube.VolumeMount, where: str, values: Mapping[str, str]) ->
     if path.startswith("/") or ".." in path.split("/") or "\n" in path or "\0" in path:
         raise UnsupportedPod(f"{where}: {name} must be a relative path without ..")
     return path
+
+
+def _is_read_only(context: kube.SecurityContext | None) -> bool:
+    return context is not None and bool(context.read_only_root_filesystem)
 
 
 def _pull_policy(container: kube.Container) -> domain.PullPolicy:

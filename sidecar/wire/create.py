@@ -14,6 +14,7 @@ from sidecar.wire import decode, options, resources
 from sidecar.wire import kubernetes as kube
 from sidecar.wire.containers import read_container
 from sidecar.wire.downward import downward_of
+from sidecar.wire.names import read_names
 from sidecar.wire.unsupported import check_pod
 from sidecar.wire.volumes import read_volumes
 
@@ -43,6 +44,7 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         name=name,
         containers=tuple(_containers(pod.spec, downward)),
         volumes=volumes,
+        names=read_names(pod.spec, name, namespace),
         restart_policy=_restart_policy(pod.spec),
         grace_seconds=_grace_seconds(pod.spec),
         requests=resources.of_pod(whole.requests, "spec.resources.requests"),

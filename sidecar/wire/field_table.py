@@ -34,6 +34,8 @@ _VOLUMES = "integration/runner/test_runner_volumes.py"
 _WIRE_VOLUMES = "unit/test_wire_volumes.py"
 _RESOURCES = "unit/test_resources.py"
 _ALLOCATED = "e2e/test_resources.py"
+_ROOT = "integration/runner/test_runner_root.py"
+_NAMES = "integration/runner/test_runner_names.py"
 _WIRE_DOWNWARD = "unit/test_wire_downward.py"
 _OWNER = "files belong to the job's user, who is the user of all of the pod's containers"
 
@@ -154,7 +156,13 @@ _CONTAINER_SECURITY = (
     honoured("capabilities", "as follows", "unit/test_wire_create.py"),
     refused("capabilities.add", "jobs have no capabilities"),
     honoured("capabilities.drop", "jobs have no capabilities to begin with", "unit/test_wire_create.py"),
-    honoured("readOnlyRootFilesystem", "images are read-only", "unit/test_wire_create.py"),
+    honoured(
+        "readOnlyRootFilesystem",
+        "true: the image is read-only, but /tmp, /var/tmp and the home directory; false: "
+        "new files and folders can be made at its root until the container ends, but what the image has as root's "
+        "stays as it is; not with mpi-flags",
+        _ROOT,
+    ),
     honoured("allowPrivilegeEscalation", "jobs cannot gain privileges", "unit/test_wire_create.py", True),
     refused("procMount", "every container has the usual /proc", "Default"),
 )
@@ -165,7 +173,7 @@ _CONTAINER = (
     honoured("image", "run by Apptainer", _PODS),
     honoured("command", "replaces the image's entrypoint; $(VAR) is expanded", _VALUES),
     honoured("args", "replace the image's CMD; $(VAR) is expanded", _VALUES),
-    honoured("workingDir", "where the command starts", _VALUES),
+    honoured("workingDir", "where the command starts, which must exist; without it the image's WORKDIR", _ROOT),
     honoured("ports", "as in Kubernetes, for information", _NETWORK),
     honoured("ports.name", "for information", _NETWORK),
     honoured("ports.containerPort", "for information: every port can be reached", _NETWORK),
@@ -226,8 +234,14 @@ _SPEC = (
     honoured("restartPolicy", "containers are started again inside the job", _PODS),
     honoured("terminationGracePeriodSeconds", "from TERM to KILL; 30 by default", "e2e/test_deletion.py"),
     refused("activeDeadlineSeconds", "use slurm-job.vk.io/flags: --time=MINUTES"),
-    ignored("dnsPolicy", "jobs resolve names as their node does", "ClusterFirst", "ClusterFirstWithHostNet", "Default"),
-    ignored("dnsConfig", "jobs resolve names as their node does"),
+    honoured("dnsPolicy", "None: dnsConfig alone; all others: as the node, which does not know the cluster's services",
+             _NAMES),
+    honoured("dnsConfig", "added to the node's /etc/resolv.conf; not with mpi-flags", _NAMES),
+    honoured("dnsConfig.nameservers", "after the node's own", _NAMES),
+    honoured("dnsConfig.searches", "after the node's own", _NAMES),
+    honoured("dnsConfig.options", "after the node's own", _NAMES),
+    honoured("dnsConfig.options.name", "the option", _NAMES),
+    honoured("dnsConfig.options.value", "after the option's name and a colon", _NAMES),
     elsewhere("nodeSelector", _SCHEDULING),
     elsewhere("serviceAccountName", "Kubernetes has added the token's volume"),
     elsewhere("serviceAccount", "the old name of serviceAccountName"),
@@ -240,10 +254,11 @@ _SPEC = (
     honoured("securityContext", "as follows", "unit/test_wire_create.py"),
     *at("securityContext", _POD_SECURITY),
     ignored("imagePullSecrets", "images are pulled as the site has set it up"),
-    ignored("hostname", "a container has the name of its node"),
-    ignored("hostnameOverride", "a container has the name of its node"),
-    ignored("subdomain", "a container has the name of its node"),
-    ignored("setHostnameAsFQDN", "a container has the name of its node"),
+    honoured("hostname", "the containers' own; without it the pod's name; with mpi-flags and hostNetwork the node's",
+             _NAMES),
+    honoured("hostnameOverride", "wins over all other names", _NAMES),
+    honoured("subdomain", "the full name is in /etc/hosts, below svc.cluster.local", _NAMES),
+    honoured("setHostnameAsFQDN", "the hostname is the full name", _NAMES),
     elsewhere("affinity", _SCHEDULING),
     elsewhere("schedulerName", _SCHEDULING),
     elsewhere("tolerations", _SCHEDULING),
@@ -253,7 +268,9 @@ _SPEC = (
     elsewhere("priorityClassName", _SCHEDULING),
     elsewhere("priority", _SCHEDULING),
     elsewhere("preemptionPolicy", _SCHEDULING),
-    ignored("hostAliases", "names are resolved as the node does"),
+    honoured("hostAliases", "in /etc/hosts, after the node's own lines; not with mpi-flags", _NAMES),
+    honoured("hostAliases.ip", "the address", _NAMES),
+    honoured("hostAliases.hostnames", "its names", _NAMES),
     elsewhere("readinessGates", "Kubernetes' controllers set and read these conditions"),
     ignored("runtimeClassName", "the site's container runtime is used"),
     elsewhere("enableServiceLinks", "interLink adds the variables of services"),

@@ -242,6 +242,7 @@ class PodSpec(Kube):
     overhead: dict[str, str | int | float] | None = None
     host_aliases: list[HostAlias] | None = None
     hostname: str | None = None
+    hostname_override: str | None = None
     subdomain: str | None = None
     set_hostname_as_fqdn: bool | None = field(default=None, name="setHostnameAsFQDN")
     dns_policy: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import pytest
@@ -240,3 +241,18 @@ def test_the_working_directory_is_the_pods(vk: VirtualKubelet) -> None:
     vk.wait_for("workdir", "Succeeded")
 
     assert vk.logs("workdir") == "/var/tmp\n"
+
+
+def test_a_container_has_its_pods_name_and_may_write_at_its_root(vk: VirtualKubelet) -> None:
+    script = "hostname; hostname -f; grep -w db /etc/hosts; touch /made && ls /made; id -u"
+    alias = {"ip": "10.1.2.3", "hostnames": ["db"]}
+    vk.create_pod(a_pod("named", script=script, hostname="web", subdomain="shop", hostAliases=[alias]))
+    vk.wait_for("named", "Succeeded")
+
+    assert vk.logs("named").splitlines() == [
+        "web",
+        "web.shop.default.svc.cluster.local",
+        "10.1.2.3 db",
+        "/made",
+        str(os.getuid()),
+    ]

@@ -64,7 +64,7 @@ def test_a_probe_is_noted_where_probes_are_off_and_refused_where_they_are_on(pro
 @pytest.mark.parametrize(
     ("spec", "note"),
     [
-        ({"dnsPolicy": "None"}, "spec.dnsPolicy ignored: "),
+        ({"runtimeClassName": "kata"}, "spec.runtimeClassName ignored: "),
         ({"securityContext": {"fsGroup": 1000}}, "spec.securityContext.fsGroup ignored: "),
         ({"containers": [a_container_json(tty=True)]}, "container main: tty ignored: a batch job has no terminal"),
         ({"initContainers": [a_container_json("i", stdin=True)]}, "init container i: stdin ignored: "),

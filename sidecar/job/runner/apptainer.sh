@@ -12,10 +12,36 @@ sidecar_runtime_start() {
     local verb=run options=()
     options+=(--workdir "$1")
     [[ -z $sidecar_home ]] || options+=(--no-home --home "$sidecar_home")
+    [[ -z $sidecar_hostname ]] || options+=(--hostname "$sidecar_hostname")
+    [[ -z $sidecar_overlay ]] || options+=(--overlay "$sidecar_overlay")
+    sidecar_image_working_dir
     [[ -z $sidecar_working_dir ]] || options+=(--pwd "$sidecar_working_dir")
     [[ ${#sidecar_command[@]} -eq 0 ]] || verb="exec"
     sidecar_call=("$sidecar_program" --quiet "$verb" "${options[@]}" "${sidecar_options[@]}" "${sidecar_binds[@]}"
         "$sidecar_image" "${sidecar_command[@]}" "${sidecar_arguments[@]}")
+}
+
+# The runtime passes over an image's WORKDIR, but keeps the image's configuration beside its file system, where it comes
+# from a registry. Leave in sidecar_working_dir where the container starts; nothing: where the runtime wants to.
+sidecar_image_working_dir() {
+    local kept=$sidecar_private/$sidecar_image_key.workdir id type config
+    [[ -z $sidecar_working_dir && -f $sidecar_image ]] || return 0
+    if [[ ! -e $kept ]]; then
+        while IFS='|' read -r id _ _ _ type; do
+            [[ $type == JSON.Generic* ]] || continue
+            sidecar_call=("$sidecar_program" sif dump "${id// /}" "$sidecar_image")
+            config=$(sidecar_execute_pull 2>/dev/null)
+            # The other one is what the runtime itself knows about the image.
+            [[ $config == '{"data":'* ]] || sidecar_working_dir_in "$config" >"$kept"
+        done < <(sidecar_call=("$sidecar_program" sif list "$sidecar_image") && sidecar_execute_pull 2>/dev/null)
+    fi
+    { sidecar_working_dir=$(<"$kept"); } 2>/dev/null
+}
+
+# sidecar_working_dir_in JSON: in a text, quotes are behind backslashes, so that only a key can look like this.
+sidecar_working_dir_in() {
+    local pattern='"WorkingDir":"(([^"\\]|\\.)+)"'
+    if [[ $1 =~ $pattern ]]; then printf '%b' "${BASH_REMATCH[1]}"; else echo /; fi
 }
 
 # An environment variable of the container.

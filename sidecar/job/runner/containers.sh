@@ -90,7 +90,7 @@ sidecar_run_container() {
         sidecar_ended=$which
         return 128
     fi
-    sidecar_binds=() sidecar_mounted=()
+    sidecar_binds=()
     if ! sidecar_mounts "$1" >>"$log" 2>&1; then
         sidecar_ended=$which
         return 128
@@ -136,11 +136,17 @@ sidecar_launch() {
     # shellcheck source=/dev/null
     . "$sidecar_files/containers/$1.sh" || return 128
     if sidecar_under_mpi "$1"; then
-        sidecar_runtime_start "$sidecar_rank_folder" || return 128
-        sidecar_use_mpi
+        sidecar_overlay=
+        sidecar_start_runtime "$sidecar_rank_folder"
     else
-        mkdir -p "$sidecar_private/work/$1.$2" && sidecar_runtime_start "$sidecar_private/work/$1.$2" || return 128
+        mkdir -p "$sidecar_private/work/$1.$2" && sidecar_start_writable "$sidecar_private/work/$1.$2"
     fi
+}
+
+# sidecar_start_runtime WORK: of each rank with MPI.
+sidecar_start_runtime() {
+    sidecar_runtime_start "$1" || return 128
+    [[ $1 != "$sidecar_rank_folder" ]] || sidecar_use_mpi
     umask 022
     [[ -z $sidecar_stopping ]] || return 143
     sidecar_execute

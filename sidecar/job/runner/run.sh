@@ -20,6 +20,7 @@ sidecar_run_pod() {
         echo "slurm-sidecar: the pod's emptyDir volumes cannot be made" >&2
         exit 128
     fi
+    sidecar_write_names || exit 128
     sidecar_watch &
     sidecar_run_init
     sidecar_run_main
