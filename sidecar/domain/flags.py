@@ -72,7 +72,7 @@ def _next(rest: list[str], where: str, extra: Collection[str]) -> Flag:
 
 def _check_name(name: str, where: str, extra: Collection[str]) -> None:
     if name in REFUSED:
-        raise UnsupportedPod(f"{where}: --{name} cannot be set by a pod, because {REFUSED[name]}")
+        raise UnsupportedPod(f"{where}: --{name} cannot be set, because {REFUSED[name]}")
     if name not in KNOWN and name not in extra:
         written = name if name.startswith("-") else f"--{name}"
         raise UnsupportedPod(f"{where}: {written!r} is not an sbatch option{_suggestion(name, extra)}")

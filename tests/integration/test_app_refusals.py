@@ -133,7 +133,7 @@ def test_a_flag_that_would_break_the_contract_is_refused(app: App) -> None:
     answer = app.create(a_request(a_pod_json(annotations={"slurm-job.vk.io/flags": "--array=0-9"})))
 
     assert answer.status_code == 422
-    assert "--array cannot be set by a pod, because one pod is exactly one job" in answer.text
+    assert "--array cannot be set, because one pod is exactly one job" in answer.text
 
 
 def a_secret_request(**container: Any) -> Json:

@@ -53,7 +53,7 @@ def test_devices_and_scratch_space_are_on_record_and_devices_in_the_script(app: 
             "--partiton=x",
             "annotation slurm-job.vk.io/flags: '--partiton' is not an sbatch option; did you mean --",
         ),
-        ({}, "--signal=B:TERM", "annotation slurm-job.vk.io/flags: --signal cannot be set by a pod, because the job's"),
+        ({}, "--signal=B:TERM", "annotation slurm-job.vk.io/flags: --signal cannot be set, because the job's"),
     ],
 )
 def test_what_cannot_be_had_is_one_sentence(app: App, limits: Json, flags: str, words: str) -> None:

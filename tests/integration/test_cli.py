@@ -181,7 +181,8 @@ def test_help_and_version_answer_without_a_configuration(site: Site) -> None:
     assert site.run("--version").out == f"slurm-sidecar {__version__}\n"
     verbs = {line.split()[0] for line in site.run("--help").out.partition("Commands:")[2].splitlines() if line.strip()}
     assert verbs == {
-        "serve", "check", "submit", "pods", "history", "logs", "delete", "render", "replay", "backup",
+        "serve", "check", "submit", "pods", "history", "logs", "delete", "render", "drain", "undrain", "replay",
+        "backup",
     }  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def test_all_spellings_of_an_option_without_a_value_are_one_option(name: str) ->
 @given(st.sampled_from(sorted(REFUSED)), VALUES)
 def test_no_spelling_of_an_option_of_the_contract_gets_through(name: str, value: str) -> None:
     for way in [*spellings(name, value), [f"--{name}"], [f"--{name}", value]]:
-        with pytest.raises(UnsupportedPod, match=f"^annotation: --{name} cannot be set by a pod, because "):
+        with pytest.raises(UnsupportedPod, match=f"^annotation: --{name} cannot be set, because "):
             words_of(*way)
 
 
@@ -142,7 +142,7 @@ def test_a_missing_value_is_told(words: list[str]) -> None:
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_an_option_of_the_contract_is_refused_with_the_reason(name: str) -> None:
-    with pytest.raises(UnsupportedPod, match=f"^annotation: --{name} cannot be set by a pod, because "):
+    with pytest.raises(UnsupportedPod, match=f"^annotation: --{name} cannot be set, because "):
         words_of(f"--{name}=x")
 
 
