@@ -59,6 +59,7 @@ ENDS = {
     "flavor": succeeded(main=Run("as the site has it\n")),
     "gpu": succeeded(main=Run("a GPU job has run\n")),
     "hello": succeeded(hello=Run("Hello, world!\nThis is *, and I am *.\n")),
+    "host-aliases": succeeded(main=Run("worker\n192.0.2.7 license.example.org license\n")),
     "host-path": succeeded(main=Run("* entries\nread-only\n")),
     "init-containers": succeeded(first=Run(), second=Run(), main=Run("one\ntwo\n")),
     "job": succeeded(sum=Run("going on where the first attempt stopped\n", restarts=1)),
