@@ -10,16 +10,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 from anyio import CapacityLimiter
 
 from sidecar.cluster import Cluster
 from sidecar.drain import Drain
-from sidecar.errors import CannotServe, StoreError
+from sidecar.errors import CannotServe, JobFilesError, StoreError, UnknownUser
 from sidecar.health import Monitor
 from sidecar.history import History
-from sidecar.job import directory
+from sidecar.job import directory, users
 from sidecar.job.site import JobSite
 from sidecar.locks import SubmissionLocks
 from sidecar.reconciler.loop import Reconciler
@@ -104,14 +105,55 @@ def prepare_data_root(settings: Settings) -> None:
     """
     root = settings.data_root_folder
     try:
-        root.mkdir(parents=True, exist_ok=True, mode=0o711)
+        _make_folders(root)
+        if problems := list(root_problems(settings)):
+            raise CannotServe("; ".join(problems))
         directory.remove_abandoned(root)
+    except JobFilesError as error:
+        log.warning("leftovers in DataRootFolder stay", reason=str(error))
     except OSError as error:
         raise CannotServe(f"DataRootFolder {root} cannot be used: {error.strerror}") from error
     if not os.access(root, os.W_OK | os.X_OK):
         raise CannotServe(
             f"DataRootFolder {root} cannot be written by user {os.getuid()}; check its owner, mode and file system"
         )
+
+
+def _make_folders(root: Path) -> None:
+    """Those that are missing; where they are root's, jobs' users pass through them, and may not look around."""
+    for folder in reversed([folder for folder in (root, *root.parents) if not folder.exists()]):
+        folder.mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            folder.chmod(0o711)
+
+
+def root_problems(settings: Settings) -> Iterator[str]:
+    """What keeps a daemon that is root from running jobs as others, one sentence each; nothing for an ordinary user."""
+    if settings.uid != 0:
+        return
+    if settings.default_uid is None:
+        yield (
+            "jobs would run as root: start the sidecar as an ordinary user that may submit jobs, or name the jobs' user"
+            " (DefaultUID)"
+        )
+        return
+    yield from _unknown_users(settings)
+    folder = settings.data_root_folder
+    if folder.is_dir() and (weakness := users.weakness(folder)):
+        yield f"DataRootFolder {folder} must be root's alone, as jobs' files lie in it: {weakness}"
+
+
+def _unknown_users(settings: Settings) -> Iterator[str]:
+    named = {"DefaultUID": settings.default_uid} | {f"Flavors.{n}.UID": f.uid for n, f in settings.flavors.items()}
+    folder = settings.data_root_folder
+    for key, uid in named.items():
+        try:
+            user = users.lookup(uid) if uid is not None else None
+        except UnknownUser as error:
+            yield f"{key}: {error}"
+            continue
+        if user and folder.is_dir() and os.getuid() == 0 and not users.may_enter(folder, user):
+            yield f"DataRootFolder {folder} cannot be entered by user {user.name} ({key}); give it mode 711"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +176,7 @@ def build(settings: Settings, database: engine.Database, environ: Mapping[str, s
         SubmissionLocks(settings.database_path.parent / "locks"),
         data_root=settings.data_root_folder,
         shared_fs=settings.shared_fs,
+        own_uid=settings.uid,
         monitor=monitor,
     )
     cluster = Cluster(
@@ -190,8 +233,8 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
 
     :raises SidecarError: it cannot start; the text says why and what to do
     """
-    if os.getuid() == 0:
-        raise CannotServe("jobs would run as root: start the sidecar as an ordinary user that may submit jobs")
+    if settings.uid == 0 and settings.default_uid is None:
+        raise CannotServe("; ".join(root_problems(settings)))
     os.umask(0o077)
     for remark in settings.remarks:
         log.warning(remark)

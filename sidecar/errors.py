@@ -48,6 +48,10 @@ class CannotDrain(SidecarError):
     """Whether the node takes pods cannot be changed."""
 
 
+class UnknownUser(UnsupportedPod):
+    """There is no such Unix user."""
+
+
 class UnknownPod(SidecarError):
     """This sidecar has no record of that pod."""
 

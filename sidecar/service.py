@@ -15,10 +15,11 @@ from sidecar.domain.observe import Observation
 from sidecar.domain.plan import JobPlan, SitePolicy
 from sidecar.domain.pod import Pod
 from sidecar.domain.state import ContainerState, ContainerStatus, PodState
+from sidecar.domain.users import JobUser
 from sidecar.drain import Drain
 from sidecar.errors import LogUnavailable, NodeDraining, SlurmRefused, UnknownPod
 from sidecar.history import History
-from sidecar.job import directory
+from sidecar.job import directory, users
 from sidecar.job.site import JobSite
 from sidecar.locks import KeyedLocks
 from sidecar.submission import Submitter, new_token
@@ -85,9 +86,12 @@ class Service:
         """Write the pod's files, then its record: a record without files could never be submitted."""
         token = new_token()
         plan = planning.plan(pod, self._policy, token=token)
-        directory.write(pod, plan, root=self._site.data_root, token=token, site=self._site)
+        user = users.other_than(self._policy.users.own_uid, plan.uid, pod.run_as_group)
+        if user is not None and self._site.shared_fs:
+            directory.prepare_cache(self._site.data_root, user)
+        directory.write(pod, plan, root=self._site.data_root, token=token, site=self._site, user=user)
         return self._history.begin(
-            pod.uid, accepted(pod, plan), ev.SubmissionStarted(token=token, job_name=plan.job_name)
+            pod.uid, accepted(pod, plan, user), ev.SubmissionStarted(token=token, job_name=plan.job_name)
         )
 
     def delete(self, uid: str, grace_seconds: int | None) -> bool:
@@ -170,7 +174,7 @@ def _attempt(container: ContainerState, *, previous: bool) -> int:
     )
 
 
-def accepted(pod: Pod, plan: JobPlan) -> ev.PodAccepted:
+def accepted(pod: Pod, plan: JobPlan, user: JobUser | None = None) -> ev.PodAccepted:
     """The first event of a pod: nothing in it is secret."""
     return ev.PodAccepted(
         namespace=pod.namespace,
@@ -184,4 +188,6 @@ def accepted(pod: Pod, plan: JobPlan) -> ev.PodAccepted:
         requested_devices=plan.requests.devices,
         requested_ephemeral_storage_bytes=plan.requests.ephemeral_bytes,
         notes=(*pod.notes, *plan.notes),
+        run_as_user=plan.uid,
+        run_as_group=user.gid if user else None,
     )

@@ -9,7 +9,6 @@ the other is cancelled here.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,9 +21,18 @@ from sidecar.domain import events as ev
 from sidecar.domain.events import Event, Source
 from sidecar.domain.observe import Observation
 from sidecar.domain.state import PodState
-from sidecar.errors import AccountingDisabled, SlurmError, SlurmRefused, SlurmUnreachable, UnreadableSlurmOutput
+from sidecar.domain.users import JobUser
+from sidecar.errors import (
+    AccountingDisabled,
+    SlurmError,
+    SlurmRefused,
+    SlurmUnreachable,
+    UnknownUser,
+    UnreadableSlurmOutput,
+)
 from sidecar.health import Monitor
 from sidecar.history import History
+from sidecar.job import report, users
 from sidecar.job.paths import PodDirectory
 from sidecar.locks import SubmissionLocks
 from sidecar.slurm.client import SlurmClient
@@ -34,7 +42,6 @@ log = structlog.get_logger(__name__)
 
 COMMENT_PREFIX = "slurm-sidecar"
 """Begins the comment of every job of ours: ``slurm-sidecar:<pod uid>:<token>``."""
-_JOB_ID = re.compile(r"[0-9]{1,18}(_[0-9]{1,18})?")
 _UNHEARD = (SlurmUnreachable, UnreadableSlurmOutput)
 
 
@@ -46,6 +53,11 @@ def new_token() -> str:
 def comment_of(uid: str, token: str) -> str:
     """The comment of a submission's job."""
     return f"{COMMENT_PREFIX}:{uid}:{token}"
+
+
+def is_of_user(uid: int | None, state: PodState) -> bool:
+    """Whether a job of this user can be the pod's: comments and directories can be read and used by anybody."""
+    return state.run_as_user in (None, uid)
 
 
 @dataclass(slots=True)
@@ -69,13 +81,18 @@ class Submitter:
         *,
         data_root: Path,
         shared_fs: bool,
+        own_uid: int,
         monitor: Monitor,
     ) -> None:
+        """
+        :param own_uid: the user the daemon runs as
+        """
         self._history = history
         self._slurm = slurm
         self._locks = locks
         self._data_root = data_root
         self._shared_fs = shared_fs
+        self._own_uid = own_uid
         self._monitor = monitor
 
     def directory_of(self, state: PodState) -> PodDirectory:
@@ -84,11 +101,17 @@ class Submitter:
 
     def claimed_by(self, state: PodState) -> str:
         """The id of the job that has claimed the pod's directory, or ``""``."""
+        return report.claimed_by(self.directory_of(state))
+
+    def user_of(self, state: PodState) -> JobUser | None:
+        """Who calls sbatch and scancel for the pod, where that is not the daemon's own user.
+
+        :raises SlurmUnreachable: the machine does not know that user, for now
+        """
         try:
-            text = self.directory_of(state).claim.read_text(encoding="ascii", errors="replace").strip()
-        except OSError:
-            return ""
-        return text if _JOB_ID.fullmatch(text) else ""
+            return users.other_than(self._own_uid, state.run_as_user, state.run_as_group)
+        except UnknownUser as error:
+            raise SlurmUnreachable(str(error)) from error
 
     def first(self, uid: str, accept: Callable[[], PodState]) -> PodState:
         """Store a new pod and submit it, under the lock from before it is stored.
@@ -137,7 +160,7 @@ class Submitter:
         return settled
 
     def _survey(self, states: Sequence[PodState]) -> Survey:
-        survey = Survey(queue=self._slurm.squeue())
+        survey = Survey(queue=self._slurm.squeue(users_of(states)))
         unseen = [state for state in states if not _in_queue(survey, state, self.directory_of(state))]
         if unseen:
             self._ask_accounting(survey, unseen)
@@ -154,7 +177,10 @@ class Submitter:
             log.warning("accounting did not answer", reason=str(error))
             return
         survey.accounted = {
-            state.uid: [a.job_id for a in accounts if a.work_dir == self.directory_of(state).root] for state in states
+            state.uid: [
+                a.job_id for a in accounts if a.work_dir == self.directory_of(state).root and is_of_user(a.uid, state)
+            ]
+            for state in states
         }
 
     def _settle(self, state: PodState, survey: Survey, descriptor: int) -> PodState:
@@ -181,7 +207,7 @@ class Submitter:
         adopted = self._history.record(state.uid, ev.JobAdopted(job_id=job_id, evidence=evidence), Source.SIDECAR)
         log.info("job adopted", pod_uid=state.uid, job_id=job_id, evidence=evidence)
         for other, _ in surplus:
-            self._slurm.scancel(other)
+            self._slurm.scancel(other, user=self.user_of(state))
             self._history.record(state.uid, ev.SurplusJobCancelled(job_id=other), Source.SIDECAR)
             log.warning("surplus job cancelled", pod_uid=state.uid, job_id=other)
         return adopted
@@ -201,7 +227,7 @@ class Submitter:
     def _submit(self, state: PodState, descriptor: int) -> PodState:
         script = self.directory_of(state).script
         try:
-            job_id = self._slurm.sbatch(script, lock_fd=descriptor)
+            job_id = self._slurm.sbatch(script, lock_fd=descriptor, user=self.user_of(state))
         except SlurmRefused as error:
             return self._history.record(state.uid, ev.SubmissionFailed(reason=str(error)), Source.SBATCH)
         except _UNHEARD as error:
@@ -219,6 +245,12 @@ class Submitter:
         return self._history.change(uid, decide)
 
 
+def users_of(states: Iterable[PodState]) -> list[int]:
+    """Whose jobs these pods' are, for squeue; empty: the daemon's own."""
+    ids = {state.run_as_user for state in states}
+    return sorted(uid for uid in ids if uid is not None)
+
+
 def _accepted(state: PodState) -> PodState:
     """The state, unless it is a refusal.
 
@@ -232,6 +264,10 @@ def _accepted(state: PodState) -> PodState:
 def _in_queue(survey: Survey, state: PodState, directory: PodDirectory) -> list[str]:
     """Ids of the submission's jobs in the queue: running ones first, then by age."""
     comment = comment_of(state.uid, state.token)
-    ours = [job for job in survey.queue if job.comment == comment or job.work_dir == directory.root]
+    ours = [
+        job
+        for job in survey.queue
+        if (job.comment == comment or job.work_dir == directory.root) and is_of_user(job.uid, state)
+    ]
     ours.sort(key=lambda job: (not job.state.is_active, job.state.is_terminal, job.submitted_at is None, job.job_id))
     return [job.job_id for job in ours]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from sidecar.bootstrap import slurm_client, slurm_programs
+from sidecar.bootstrap import root_problems, slurm_client, slurm_programs
 from sidecar.cli import doctor_files, doctor_runtime
 from sidecar.cli.client import DaemonClient, DaemonRefused, DaemonUnreachable, address_of
 from sidecar.cli.findings import Finding, ok, problem, warning
@@ -30,8 +30,7 @@ def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | No
         return
     yield ok("configuration", f"{settings.config_path} is understood")
     yield from (warning("configuration", remark) for remark in settings.remarks)
-    if os.getuid() == 0:
-        yield warning("user", "this is root; run the check as the user the daemon runs as, who is never root")
+    yield from _users(settings)
     yield from _slurm(settings, environ, now)
     yield from doctor_runtime.examine(settings, environ, image)
     yield doctor_files.data_folder(settings)
@@ -39,6 +38,17 @@ def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | No
     yield from _daemon(settings)
     if words := Drain(settings.database_path).state.sentence:
         yield warning("drain", f"the node is {words} and refuses new pods; 'slurm-sidecar undrain' ends it")
+
+
+def _users(settings: Settings) -> Iterator[Finding]:
+    """A daemon that is root runs jobs as others; this process is taken for the daemon."""
+    if settings.uid != 0:
+        return
+    found = list(root_problems(settings))
+    yield from (problem("user", text) for text in found)
+    if not found:
+        more = "; pods may ask for more (AllowedUIDs)" if settings.allowed_uids else ""
+        yield ok("user", f"this is root; jobs run as UID {settings.default_uid} or as their flavor says{more}")
 
 
 def _slurm(settings: Settings, environ: Mapping[str, str], now: datetime) -> Iterator[Finding]:

@@ -61,6 +61,9 @@ class PodAccepted(Event):
     requested_devices: tuple[tuple[str, int], ...] = ()
     """GPUs and other devices by Kubernetes' names."""
     requested_ephemeral_storage_bytes: int | None = None
+    run_as_user: int | None = None
+    """The Unix user of the job; ``None`` in histories from before it was recorded: the daemon's own."""
+    run_as_group: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

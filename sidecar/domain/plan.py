@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sidecar.domain.flags import Flag
 from sidecar.domain.pod import Container, Resources
+from sidecar.domain.users import UserPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class SitePolicy:
 
     flavors: Mapping[str, Flavor] = field(default_factory=dict)
     default_flavor: str = ""
-    default_uid: int | None = None
+    users: UserPolicy = field(default_factory=UserPolicy)
     default_cpu: int | None = None
     default_memory_bytes: int | None = None
     image_prefix: str = ""
@@ -75,4 +76,6 @@ class JobPlan:
     (``--comment``, ``--chdir``, ``--output``, ...) are added when the script is rendered."""
     containers: tuple[PlannedContainer, ...]
     requests: Resources
+    uid: int | None = None
+    """The user the job runs as; ``None``: the daemon's own."""
     notes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from sidecar.domain import devices, images
+from sidecar.domain import devices, images, users
 from sidecar.domain import flags as sbatch_flags
 from sidecar.domain.flags import Flag
 from sidecar.domain.plan import Flavor, JobPlan, PlannedContainer, SitePolicy
@@ -54,6 +54,7 @@ def plan(pod: Pod, policy: SitePolicy, *, token: str) -> JobPlan:
         sbatch_options=tuple(str(flag) for flag in all_flags if flag.name != "job-name"),
         containers=tuple(_planned(container, pod, policy) for container in pod.containers),
         requests=_requests(stated, all_flags),
+        uid=users.choose(pod.run_as_user, pod.run_as_group, policy=policy.users, flavor=flavor, flavors=policy.flavors),
         notes=(*notes, *device_notes, *_mpi_notes(pod)),
     )
 

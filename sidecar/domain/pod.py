@@ -174,6 +174,8 @@ class Pod:
     overhead: Resources = Resources()
     """What comes on top (``spec.overhead``)."""
     options: JobOptions = JobOptions()
+    run_as_user: int | None = None
+    run_as_group: int | None = None
     notes: tuple[str, ...] = ()
     """What was ignored or read in an unusual way, one sentence each, for the pod's history."""
 

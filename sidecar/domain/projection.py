@@ -44,6 +44,8 @@ def begin(uid: str, event: ev.Event, at: datetime) -> PodState:
         requested_memory_bytes=event.requested_memory_bytes,
         requested_gpus=event.requested_gpus,
         notes=event.notes,
+        run_as_user=event.run_as_user,
+        run_as_group=event.run_as_group,
     )
 
 

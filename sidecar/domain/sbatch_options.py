@@ -57,7 +57,7 @@ _OWN = "the sidecar sets it itself"
 _ENVIRONMENT = "the job's environment must be the pod's"
 _LOGS = "the containers' logs go to files of their own"
 _SUBMITS_NOTHING = "it submits nothing"
-_USER = "the site decides which user a job runs as"
+_USER = "securityContext.runAsUser and runAsGroup say it"
 _CONTAINERS = "the sidecar starts the containers itself"
 REFUSED = {
     "array": "one pod is exactly one job",

@@ -100,6 +100,8 @@ class PodState:
     requested_gpus: int = 0
     usage: ev.JobUsageRecorded | None = None
     notes: tuple[str, ...] = ()
+    run_as_user: int | None = None
+    run_as_group: int | None = None
 
     def __hash__(self) -> int:
         """As equal as two states can be: a pod has one state per version."""

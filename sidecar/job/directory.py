@@ -2,6 +2,9 @@
 
 It appears whole or not at all: everything is written beside its place, forced to disk, and renamed. It is the only
 place of the pod's secrets, so what ``/create`` has answered for must survive a power cut.
+
+It belongs to the user whose job it is. The folder it is in belongs to the daemon's own user, who alone makes, renames
+and removes entries there; all that is below is touched as its owner, see :mod:`sidecar.job.users`.
 """
 
 from __future__ import annotations
@@ -9,27 +12,32 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import FilesVolume, Pod
+from sidecar.domain.users import JobUser
 from sidecar.errors import JobFilesError
 from sidecar.job import script
 from sidecar.job.contents import PodFile, pod_files
 from sidecar.job.paths import ABANDONED_PREFIXES, PodDirectory
 from sidecar.job.site import JobSite
+from sidecar.job.users import acting_as_owner_of
 
 _NEW, _GONE = ABANDONED_PREFIXES
 _OPEN_AT_ONCE = 64  # far below the usual limit of 1024 descriptors, with several requests at a time
 
 
-def write(pod: Pod, plan: JobPlan, *, root: Path, token: str, site: JobSite) -> PodDirectory:
+def write(
+    pod: Pod, plan: JobPlan, *, root: Path, token: str, site: JobSite, user: JobUser | None = None
+) -> PodDirectory:
     """Write everything the pod's job needs. A directory that no job has claimed yet is replaced.
 
     :param root: ``DataRootFolder``, where it is made
     :param token: of this submission; goes into the script
+    :param user: whose it shall be, where that is not the daemon's own user
     :raises UnsupportedPod: an environment variable or a path of the pod cannot be handed on
     :raises JobFilesError: the disk is full, or the folder not writable, or a job has claimed the pod already
     """
@@ -37,14 +45,36 @@ def write(pod: Pod, plan: JobPlan, *, root: Path, token: str, site: JobSite) -> 
     files = _files(pod, plan, directory, token, site)
     beside = _beside(directory.root, _NEW)
     try:
-        _write_all(beside, files, _folders(pod, site))
+        _make_root(beside, user)
+        with acting_as_owner_of(beside):
+            _write_all(beside, files, _folders(pod, site))
         _put_in_place(beside, directory)
         _sync(root)
     except OSError as error:
         raise _files_error(f"The job's directory {directory.root} cannot be written", error) from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        with suppress(JobFilesError):
+            _remove_tree(beside)
     return directory
+
+
+def prepare_cache(root: Path, user: JobUser) -> None:
+    """Make the user's own folder for images: what another user has fetched is not trusted.
+
+    :param root: ``DataRootFolder``
+    :raises JobFilesError: it cannot be made
+    """
+    folder = PodDirectory.images_of(root, user.uid)
+    try:
+        for place, mode in ((folder.parent, 0o711), (folder, 0o700)):
+            with suppress(FileExistsError):
+                place.mkdir()
+                place.chmod(mode)
+        if folder.parent.lstat().st_uid != os.geteuid():
+            raise PermissionError(1, f"{folder.parent} belongs to another user; remove it")
+        os.chown(folder, user.uid, user.gid, follow_symlinks=False)
+    except OSError as error:
+        raise _files_error(f"The folder for images {folder} cannot be made", error) from error
 
 
 def mark_deleted(directory: PodDirectory) -> None:
@@ -52,11 +82,8 @@ def mark_deleted(directory: PodDirectory) -> None:
 
     :raises JobFilesError: the mark cannot be written
     """
-    try:
-        if directory.root.is_dir():
-            directory.deleted.touch(mode=0o600)
-    except OSError as error:
-        raise _files_error(f"The pod's directory {directory.root} cannot be marked as deleted", error) from error
+    with _telling(f"The pod's directory {directory.root} cannot be marked as deleted"):
+        _write_mark(directory, directory.deleted, b"")
 
 
 def set_grace(directory: PodDirectory, seconds: int) -> None:
@@ -64,11 +91,29 @@ def set_grace(directory: PodDirectory, seconds: int) -> None:
 
     :raises JobFilesError: it cannot be written
     """
+    with _telling(f"The grace period {directory.grace} cannot be written"):
+        _write_mark(directory, directory.grace, f"{seconds}\n".encode())
+
+
+@contextmanager
+def _telling(what: str) -> Iterator[None]:
     try:
-        if directory.root.is_dir():
-            directory.grace.write_text(f"{seconds}\n", encoding="ascii")
+        yield
+    except FileNotFoundError:
+        return  # no directory, no job
     except OSError as error:
-        raise _files_error(f"The grace period {directory.grace} cannot be written", error) from error
+        raise _files_error(what, error) from error
+
+
+def _write_mark(directory: PodDirectory, path: Path, content: bytes) -> None:
+    """The job's containers may have put anything in its place: no link is followed, and no pipe waited for."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with acting_as_owner_of(directory.root):
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
 
 
 def remove(directory: PodDirectory) -> None:
@@ -118,10 +163,9 @@ def _write_all(root: Path, files: Iterable[PodFile], folders: Iterable[str]) -> 
     New folders are not waited for one by one: file systems commit their changes in order, so forcing the rename to
     disk, last of all, takes the folders with it; each wait saved is a large part of what ``/create`` takes.
     """
-    made: dict[Path, None] = {}
-    _make_folder(root, root, made)
+    made: dict[Path, None] = {root: None}
     for folder in folders:
-        _make_folder(root / folder, root, made)
+        _make_folder(root / folder, made)
     pending = list(files)
     while pending:
         batch, pending = pending[:_OPEN_AT_ONCE], pending[_OPEN_AT_ONCE:]
@@ -131,18 +175,23 @@ def _write_all(root: Path, files: Iterable[PodFile], folders: Iterable[str]) -> 
                 os.fsync(descriptor)
 
 
-def _make_folder(path: Path, root: Path, made: dict[Path, None]) -> None:
+def _make_root(path: Path, user: JobUser | None) -> None:
+    path.mkdir(mode=0o700)
+    if user is not None:
+        os.chown(path, user.uid, user.gid, follow_symlinks=False)
+
+
+def _make_folder(path: Path, made: dict[Path, None]) -> None:
     if path in made:
         return
-    if path != root:
-        _make_folder(path.parent, root, made)
+    _make_folder(path.parent, made)
     path.mkdir(mode=0o700)
     made[path] = None
 
 
 def _write_file(root: Path, file: PodFile, made: dict[Path, None], stack: ExitStack) -> int:
     path = root / file.path
-    _make_folder(path.parent, root, made)
+    _make_folder(path.parent, made)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     stack.callback(os.close, descriptor)
     rest = memoryview(file.content)
@@ -161,7 +210,9 @@ def _put_in_place(beside: Path, directory: PodDirectory) -> None:
         beside.rename(directory.root)
         return
     # Looked at only now: in its old place a job could still have claimed it.
-    if (aside / directory.claim.name).exists():
+    with acting_as_owner_of(aside):
+        claimed = os.path.lexists(aside / directory.claim.name)
+    if claimed:
         aside.rename(directory.root)
         raise JobFilesError(
             f"A job has claimed {directory.root} already, although there is no record of the pod; "
@@ -172,15 +223,20 @@ def _put_in_place(beside: Path, directory: PodDirectory) -> None:
 
 
 def _remove_tree(path: Path) -> None:
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        _open_folders(path)
+    """Never follows a link: https://docs.python.org/3/library/shutil.html, ``rmtree.avoids_symlink_attacks``."""
+    with suppress(FileNotFoundError, PermissionError), acting_as_owner_of(path):
         shutil.rmtree(path, ignore_errors=True)
-    except OSError:
-        shutil.rmtree(path, ignore_errors=True)  # such as files that a dying job still makes
-    if path.exists():
-        raise JobFilesError(f"{path} cannot be removed: something in it belongs to another user; remove it by hand.")
+        if path.exists():  # folders that nobody may enter, or files that a dying job still makes
+            _open_folders(path)
+            shutil.rmtree(path, ignore_errors=True)
+    try:
+        path.rmdir()  # only its folder's owner can
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise JobFilesError(
+            f"{path} cannot be removed: something in it belongs to another user; remove it by hand."
+        ) from error
 
 
 def _open_folders(top: Path) -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from sidecar.errors import LogUnavailable
 from sidecar.job.logtimes import PIECE_BYTES, LogTimes, Stamper, open_regular
+from sidecar.job.users import acting_as_owner_of
 
 BLOCK_BYTES = 1024 * 1024
 """Small beside the program itself, and large enough that handing over a block costs less than reading it."""
@@ -39,23 +41,39 @@ class LogOptions:
 def read(log: Path, index: Path, options: LogOptions, *, growing: bool = False) -> Iterator[bytes]:
     """What the log holds now, in blocks; what is written meanwhile is left out.
 
+    :param log: in the folder of logs in the pod's directory
     :param index: the file with the log's times; it may be missing
     :param growing: the container may still write: an unfinished line is shown, and is not one of the ``tail`` lines,
         because a kubelet gets a line when it is complete
     :raises LogUnavailable: at once, there is no such log or it cannot be read
     """
-    blocks = _read(log, _Cursor(index, options, growing=growing))
+    blocks = _as_owner(log, _read(log, _Cursor(index, options, growing=growing)))
     next(blocks)  # opens the log, so that errors come before the answer has begun
     return blocks
 
 
-def _read(log: Path, cursor: _Cursor) -> Iterator[bytes]:
+def _as_owner(log: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Each block by itself: who takes them may be another thread each time."""
+    while True:
+        with _acting_as_owner_of(log):
+            block = next(blocks, None)
+        if block is None:
+            return
+        yield block
+
+
+@contextmanager
+def _acting_as_owner_of(log: Path) -> Iterator[None]:
     try:
-        file = open_regular(log)
+        with acting_as_owner_of(log.parents[1]):
+            yield
     except FileNotFoundError as error:
         message = f"There is no log {log.name}: the container has not started, or its files were removed."
         raise LogUnavailable(message) from error
-    with file:
+
+
+def _read(log: Path, cursor: _Cursor) -> Iterator[bytes]:
+    with open_regular(log) as file:
         snapshot = os.fstat(file.fileno())
         yield b""
         while block := cursor.advance(file.fileno(), snapshot):
@@ -89,11 +107,10 @@ class LogFollower:
         :raises LogUnavailable: what is there cannot be read
         """
         try:
-            file = open_regular(self._log)
+            with acting_as_owner_of(self._log.parents[1]), open_regular(self._log) as file:
+                return self._cursor.advance(file.fileno(), os.fstat(file.fileno()))
         except FileNotFoundError:
             return b""
-        with file:
-            return self._cursor.advance(file.fileno(), os.fstat(file.fileno()))
 
     def drain(self) -> Iterator[bytes]:
         """Everything that is left, with the unfinished line; for when the container has ended.

@@ -23,6 +23,11 @@ class PodDirectory:
         """The directory of a pod whose namespace and UID have been checked."""
         return cls(data_root / f"{namespace}-{uid}")
 
+    @staticmethod
+    def images_of(data_root: Path, uid: int) -> Path:
+        """Where a user's jobs keep images, if several users' jobs share the data folder."""
+        return data_root / ".images" / str(uid)
+
     @property
     def script(self) -> Path:
         """What sbatch is given."""

@@ -19,7 +19,10 @@ import msgspec
 from sidecar.errors import LogUnavailable
 from sidecar.job.logtimes import open_regular
 from sidecar.job.paths import PodDirectory
+from sidecar.job.users import acting_as_owner_of
 
+_CLAIM_BYTES = 64
+_JOB_ID = re.compile(r"[0-9]{1,18}(_[0-9]{1,18})?")
 MOST_BYTES = 256 * 1024
 """Read in one call; the rest is for the next one."""
 _PULL_LOG_BYTES = 16 * 1024
@@ -129,10 +132,24 @@ def read(directory: PodDirectory, offset: int) -> Report:
     :param offset: of an earlier :class:`Report`, 0 at first
     """
     try:
-        file = open_regular(directory.report)
-    except (FileNotFoundError, LogUnavailable):
+        with acting_as_owner_of(directory.root):
+            return _read(directory, offset)
+    except (OSError, LogUnavailable):
         return Report(offset=offset)
-    with file:
+
+
+def claimed_by(directory: PodDirectory) -> str:
+    """The id of the job that has claimed the pod, or ``""``: what the pod's user says, and perhaps another's job."""
+    try:
+        with acting_as_owner_of(directory.root), open_regular(directory.claim) as file:
+            text = file.read(_CLAIM_BYTES).decode(errors="replace").strip()
+    except (OSError, LogUnavailable):
+        return ""
+    return text if _JOB_ID.fullmatch(text) else ""
+
+
+def _read(directory: PodDirectory, offset: int) -> Report:
+    with open_regular(directory.report) as file:
         file.seek(offset)
         data = file.read(MOST_BYTES)
     complete = data[: data.rfind(b"\n") + 1]

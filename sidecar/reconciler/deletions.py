@@ -35,11 +35,20 @@ class Deletions:
         self._slurm = slurm
         self._submitter = submitter
 
-    def forbid_start(self, pods: Iterable[PodState]) -> None:
-        """Mark the directories of deleted pods whose job is not known, so that none starts them any more."""
-        for pod in pods:
-            if pod.is_deleted:
-                directory.mark_deleted(self._directory(pod))
+    def forbid_start(self, pods: Iterable[PodState]) -> list[PodState]:
+        """Mark the directories of deleted pods whose job is not known, so that none starts them any more.
+
+        :return: the pods without those that could not be marked, about which nothing can be decided yet
+        """
+        return [pod for pod in pods if not pod.is_deleted or self._marked(pod)]
+
+    def _marked(self, pod: PodState) -> bool:
+        try:
+            directory.mark_deleted(self._directory(pod))
+        except JobFilesError as error:
+            log.warning("deletion waits", pod_uid=pod.uid, reason=str(error))
+            return False
+        return True
 
     def carry_on(self, pods: Iterable[PodState], now: datetime) -> None:
         """Do the next step for each deleted pod."""
@@ -55,13 +64,14 @@ class Deletions:
         order = next_order(pod, now)
         if order is None:
             return
+        self._set_grace(pod)
         try:
-            directory.set_grace(self._directory(pod), pod.deletion_grace_seconds or 0)
+            user = self._submitter.user_of(pod)
             if order == TERM:
-                self._slurm.scancel(pod.job_id, signal=TERM, batch_only=True)
+                self._slurm.scancel(pod.job_id, signal=TERM, batch_only=True, user=user)
             else:
-                self._slurm.scancel(pod.job_id)
-        except (SlurmError, JobFilesError) as error:
+                self._slurm.scancel(pod.job_id, user=user)
+        except SlurmError as error:
             log.warning("cancellation failed, will be tried again", pod_uid=pod.uid, reason=str(error))
             return
         log.info("cancellation sent", pod_uid=pod.uid, job_id=pod.job_id, signal=order)
@@ -73,6 +83,13 @@ class Deletions:
                 else [self._history.observed(ev.CancellationSent(signal=order), Source.SIDECAR)]
             ),
         )
+
+    def _set_grace(self, pod: PodState) -> None:
+        """Whatever the job has done to its directory, it is stopped all the same, then with the pod's own period."""
+        try:
+            directory.set_grace(self._directory(pod), pod.deletion_grace_seconds or 0)
+        except JobFilesError as error:
+            log.warning("a deletion's grace period cannot be told to the job", pod_uid=pod.uid, reason=str(error))
 
     def _remove_files(self, pod: PodState) -> None:
         if pod.files_removed:

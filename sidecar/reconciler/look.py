@@ -18,7 +18,7 @@ from sidecar.job.paths import PodDirectory
 from sidecar.slurm.accounting import JobAccount
 from sidecar.slurm.client import SlurmClient
 from sidecar.slurm.queue import JobInQueue
-from sidecar.submission import COMMENT_PREFIX, comment_of
+from sidecar.submission import COMMENT_PREFIX, comment_of, is_of_user, users_of
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ def take(
 
     :raises SlurmUnreachable: squeue did not answer
     """
-    jobs = slurm.squeue() if any(not pod.phase.is_final for pod in pods) else []
+    jobs = slurm.squeue(users_of(pods)) if any(not pod.phase.is_final for pod in pods) else []
     directories = {pod.uid: directory_of(pod).root for pod in pods}
     by_id = {job.job_id: job for job in jobs}
     queue = {
@@ -70,12 +70,12 @@ def take(
     }
     to_ask = [pod for pod in pods if _left_queue(pod, queue.get(pod.uid))][:MAX_ACCOUNTS]
     accounts, accounting = _accounts(slurm, to_ask, directories)
-    return Look(at=now, queue=queue, accounts=accounts, accounting=accounting, marked=_marked(jobs))
+    return Look(at=now, queue=queue, accounts=accounts, accounting=accounting, marked=_marked(jobs, pods))
 
 
 def _is_of(job: JobInQueue, pod: PodState, directory: Path) -> bool:
     """Job ids come round again: the comment or the directory says whether it is this pod's job."""
-    return job.comment == comment_of(pod.uid, pod.token) or job.work_dir == directory
+    return is_of_user(job.uid, pod) and (job.comment == comment_of(pod.uid, pod.token) or job.work_dir == directory)
 
 
 def _left_queue(pod: PodState, job: JobInQueue | None) -> bool:
@@ -106,15 +106,18 @@ def _accounts(
 
 
 def _is_account_of(account: JobAccount, pod: PodState, directory: Path) -> bool:
-    return account.work_dir == directory or pod.token in account.job_name or pod.token in account.comment
+    names_it = account.work_dir == directory or pod.token in account.job_name or pod.token in account.comment
+    return names_it and is_of_user(account.uid, pod)
 
 
-def _marked(jobs: Sequence[JobInQueue]) -> dict[str, list[JobInQueue]]:
+def _marked(jobs: Sequence[JobInQueue], pods: Sequence[PodState]) -> dict[str, list[JobInQueue]]:
+    by_uid = {pod.uid: pod for pod in pods}
     marked: dict[str, list[JobInQueue]] = {}
     for job in jobs:
         prefix, _, rest = job.comment.partition(":")
-        if prefix == COMMENT_PREFIX and not job.state.is_terminal:
-            marked.setdefault(rest.partition(":")[0], []).append(job)
+        pod = by_uid.get(uid := rest.partition(":")[0])
+        if prefix == COMMENT_PREFIX and not job.state.is_terminal and (pod is None or is_of_user(job.uid, pod)):
+            marked.setdefault(uid, []).append(job)
     return marked
 
 

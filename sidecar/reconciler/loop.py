@@ -63,7 +63,7 @@ class Reconciler:
         self._now = now
         self._reports = Reports(submitter.directory_of, shared_fs=shared_fs)
         self._deletions = Deletions(history, slurm, submitter)
-        self._twins = Twins(history, slurm, submitter.claimed_by)
+        self._twins = Twins(history, slurm, submitter)
         self._monitor = monitor
         self._wake = threading.Event()
         self._stopping = False
@@ -149,8 +149,7 @@ class Reconciler:
         """Find out about submissions whose outcome is not stored; last, because sbatch may take its time."""
         if not pending:
             return
-        self._deletions.forbid_start(pending)
-        if any(pod.is_settled for pod in self._submitter.recover(pending)):
+        if any(pod.is_settled for pod in self._submitter.recover(self._deletions.forbid_start(pending))):
             self.wake()
 
     def read_reports(self) -> bool:

@@ -6,7 +6,7 @@ on record; any other job that carries the pod's mark is cancelled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -17,6 +17,7 @@ from sidecar.errors import SlurmError
 from sidecar.history import History
 from sidecar.slurm.client import SlurmClient
 from sidecar.slurm.queue import JobInQueue
+from sidecar.submission import Submitter
 
 log = structlog.get_logger(__name__)
 
@@ -24,10 +25,10 @@ log = structlog.get_logger(__name__)
 class Twins:
     """Finds them and leaves one."""
 
-    def __init__(self, history: History, slurm: SlurmClient, claimed_by: Callable[[PodState], str]) -> None:
+    def __init__(self, history: History, slurm: SlurmClient, submitter: Submitter) -> None:
         self._history = history
         self._slurm = slurm
-        self._claimed_by = claimed_by
+        self._submitter = submitter
 
     def settle(self, pod: PodState, others: Iterable[JobInQueue], *, ended: bool) -> PodState:
         """Follow the job that has the claim, and cancel the others.
@@ -36,7 +37,7 @@ class Twins:
         :param ended: the job on record has left or is leaving Slurm, so its claim is worth a look
         """
         rest = list(others)
-        claimant = self._claimed_by(pod) if rest or ended else ""
+        claimant = self._submitter.claimed_by(pod) if rest or ended else ""
         if claimant and claimant != pod.job_id and not pod.phase.is_final:
             pod = self._follow(pod, claimant)
         self._cancel(pod, [job for job in rest if job.job_id != claimant and not job.state.is_terminal])
@@ -50,7 +51,7 @@ class Twins:
     def _cancel(self, pod: PodState, surplus: Sequence[JobInQueue]) -> None:
         for job in surplus:
             try:
-                self._slurm.scancel(job.job_id)
+                self._slurm.scancel(job.job_id, user=self._submitter.user_of(pod))
             except SlurmError as error:
                 log.warning("surplus job not cancelled yet", pod_uid=pod.uid, job_id=job.job_id, reason=str(error))
                 continue

@@ -210,7 +210,18 @@ class Keys:
         )
     )
     default_uid: int | None = field(
-        metadata=key("DefaultUID", kinds.UID, "User the jobs run as; in this release only the daemon's own.")
+        metadata=key(
+            "DefaultUID",
+            kinds.UID,
+            "User the jobs run as, which a daemon that runs as root needs; otherwise the daemon's own.",
+        )
+    )
+    allowed_uids: tuple[range, ...] = field(
+        metadata=key(
+            "AllowedUIDs",
+            kinds.UIDS,
+            "Whom pods may name in `runAsUser` besides `DefaultUID` and flavors' `UID`, if the daemon runs as root.",
+        )
     )
     default_cpu: int | None = field(
         metadata=key("DefaultCPU", kinds.CORES, "Cores of a pod when neither it nor its flavor states them.")

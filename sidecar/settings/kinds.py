@@ -24,6 +24,7 @@ _CLAIM = re.compile(r"(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?/)?[a-z0-9](?:[-.a-
 _WORDS_OF_TRUTH = {"true": True, "yes": True, "on": True, "1": True}
 _WORDS_OF_FALSEHOOD = {"false": False, "no": False, "off": False, "0": False}
 _MAX_UID = 2**32 - 2
+_UID_RANGE = re.compile(r"([0-9]{1,10})(?:\s*-\s*([0-9]{1,10}))?")
 _MAX_SOCKET_BYTES = 107
 
 
@@ -92,12 +93,24 @@ def _uid(value: Value, reader: Reader) -> int:
     uid = _whole(value, 0, _MAX_UID)
     if uid == 0:
         raise value.problem("is 0, but jobs never run as root; name another user, or remove it.")
-    if uid != reader.uid:
+    if reader.uid not in (0, uid):
         raise value.problem(
-            f"is {uid}, but the daemon runs as user {reader.uid}, and this release runs jobs as the daemon's own user"
-            f" only (another user needs a daemon that runs as root). Run the daemon as user {uid}, or remove it."
+            f"is {uid}, but the daemon runs as user {reader.uid}, and only a daemon that runs as root can run jobs as"
+            f" another user. Run the daemon as user {uid} or as root, or remove it."
         )
     return uid
+
+
+def _uid_range(value: Value, _: Reader) -> range:
+    match = _UID_RANGE.fullmatch(value.text().strip())
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 0 < first <= last <= _MAX_UID:
+        raise value.must_be("a user id such as 1000, or a range such as 1000-1999, without 0, which is root")
+    return range(first, last + 1)
+
+
+def _uid_ranges(value: Value, reader: Reader) -> tuple[range, ...]:
+    return tuple(reader.read(_UID_RANGE_KIND, item) for item in value.items())
 
 
 def _seconds(value: Value, _: Reader) -> float:
@@ -235,6 +248,8 @@ PORT = Kind("TCP port", _port, 0)
 CORES: Kind[int | None] = Kind("cores (0: none)", _cores, None)
 PODS: Kind[int | None] = Kind("pods (0: not sent)", _pods, None)
 UID: Kind[int | None] = Kind("user id", _uid, None)
+_UID_RANGE_KIND = Kind("user ids", _uid_range, range(0))
+UIDS: Kind[tuple[range, ...]] = Kind("list of user ids and ranges such as `1000-1999`", _uid_ranges, ())
 SECONDS = Kind("seconds", _seconds, 0.0)
 MEMORY: Kind[int | None] = Kind("memory: `16G`, `32000M`, a plain number is MiB (0: none)", _memory, None)
 PATH: Kind[Path | None] = Kind("path", _path, None)

@@ -70,7 +70,7 @@ def _read(path: Path, entries: Mapping[str, Value], reader: Reader) -> Settings:
     def fields(of: Mapping[str, Setting]) -> dict[str, Any]:
         return {name: values[setting.name] for name, setting in of.items()}
 
-    return Settings(**fields(own), tracing=Tracing(**fields(tracing)), config_path=path, remarks=())
+    return Settings(**fields(own), tracing=Tracing(**fields(tracing)), config_path=path, remarks=(), uid=reader.uid)
 
 
 def _contradictions(settings: Settings, entries: Mapping[str, Value]) -> Iterator[str]:
@@ -105,6 +105,13 @@ def _remarks(settings: Settings, entries: Mapping[str, Value], environ: Mapping[
             f"ListenAddress is {settings.listen_address}: interLink's protocol has no authentication, so everybody"
             " who reaches this address can run jobs as the daemon's user."
         )
+    elif settings.socket is None and settings.uid == 0:
+        yield (
+            "SidecarPort is open to every user of this machine, and the daemon runs as root: whoever reaches it can run"
+            " jobs as DefaultUID and as AllowedUIDs; set Socket instead."
+        )
+    if settings.allowed_uids and settings.uid != 0:
+        yield "AllowedUIDs is unused: only a daemon that runs as root can run jobs as another user."
     if settings.tracing.enabled and settings.tracing.insecure_skip_verify:
         yield (
             "environment: TELEMETRY_INSECURE_SKIP_VERIFY cannot be honoured: gRPC for Python always verifies;"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os.path
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.domain.plan import SitePolicy
+from sidecar.domain.users import UserPolicy
 from sidecar.settings import kinds
 from sidecar.settings.keys import Keys
 from sidecar.settings.reading import variable
@@ -46,6 +47,8 @@ class Settings(Keys):
     """The file that was read."""
     remarks: tuple[str, ...]
     """Sentences for the log, once, at start."""
+    uid: int
+    """The user the daemon runs as."""
 
     @property
     def log_level(self) -> str:
@@ -55,12 +58,19 @@ class Settings(Keys):
         return "error" if self.errors_only_logging else "info"
 
     @property
+    def users(self) -> UserPolicy:
+        """Whose jobs the daemon may submit."""
+        return UserPolicy(
+            own_uid=self.uid, own_gid=os.getgid(), default_uid=self.default_uid, allowed=self.allowed_uids
+        )
+
+    @property
     def policy(self) -> SitePolicy:
         """The part of the settings that decides about pods."""
         return SitePolicy(
             flavors=self.flavors,
             default_flavor=self.default_flavor,
-            default_uid=self.default_uid,
+            users=self.users,
             default_cpu=self.default_cpu,
             default_memory_bytes=self.default_memory,
             image_prefix=self.image_prefix,

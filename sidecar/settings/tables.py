@@ -29,7 +29,9 @@ FLAVOR_KEYS = (
     Setting("Description", kinds.TEXT, "For people."),
     Setting("CPUDefault", kinds.CORES, "Cores of a pod that states none."),
     Setting("MemoryDefault", kinds.MEMORY, "Memory of a pod that states none."),
-    Setting("UID", kinds.UID, "User of the flavor's jobs; in this release only the daemon's own."),
+    Setting(
+        "UID", kinds.UID, "User of the flavor's jobs; another than the daemon's own needs a daemon that runs as root."
+    ),
     Setting("SlurmFlags", kinds.FLAGS, "sbatch options; a pod's own options win."),
 )
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")

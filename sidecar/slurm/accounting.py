@@ -37,6 +37,7 @@ _FIELDS = (
     "NodeList",
     "JobName",
     "WorkDir",
+    "UID",
     "Comment",
 )
 ACCOUNT_FORMAT = ",".join(_FIELDS)
@@ -77,6 +78,8 @@ class JobAccount:
     work_dir: Path
     comment: str
     """Empty unless the site has ``AccountingStoreFlags=job_comment``."""
+    uid: int | None = None
+    """Whose job it was; ``None`` where the record was lost."""
 
 
 def parse_accounts(text: str, separator: str) -> list[JobAccount]:
@@ -123,5 +126,6 @@ def _parse_job(record: tuple[str, ...]) -> JobAccount:
         nodes="" if values["NodeList"] == _NO_NODES else values["NodeList"],
         job_name=values["JobName"],
         work_dir=Path(values["WorkDir"]),
+        uid=parse_count(values["UID"]) if values["UID"] else None,
         comment=values["Comment"],
     )

@@ -7,12 +7,13 @@ No method asks about one pod only: sites limit how often a user may ask the cont
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sidecar.domain.partitions import Partitions
+from sidecar.domain.users import JobUser
 from sidecar.errors import SlurmError, UnreadableSlurmOutput
 from sidecar.slurm.accounting import ACCOUNT_FORMAT, JobAccount, parse_accounts
 from sidecar.slurm.cluster import NODE_FORMAT, ClusterReading, parse_cluster
@@ -77,13 +78,16 @@ class SlurmClient:
         self._environment = {name: environ[name] for name in _PASSED_ON if name in environ} | {"LANG": "C"}
         self._run = run
 
-    def sbatch(self, script: Path, *, lock_fd: int | None) -> str:
+    def sbatch(self, script: Path, *, lock_fd: int | None, user: JobUser | None = None) -> str:
         """Submit ``script`` and return the job id.
 
         sbatch goes on after a timeout, and after the end of this program: it may have been heard, and killing it
         would not tell. The lock that it inherits says until when it may still submit.
 
         :param lock_fd: a locked file descriptor; whoever gets that lock afterwards knows that sbatch has ended
+        :param user: who submits it. Not ``--uid``: what root asks for Slurm grants, also where the pod's own flags
+            ask for a priority or a partition that the user may not have, and root would read what the script's path
+            has come to mean.
         :raises SlurmRefused: Slurm will not take this job; nothing was submitted
         :raises SlurmUnreachable: the job may have been submitted or not: wait for the lock, then look it up
         :raises UnreadableSlurmOutput: sbatch succeeded without an id: look the job up
@@ -94,8 +98,9 @@ class SlurmClient:
         answer = self._run(
             Call(
                 argv=argv,
-                environment=self._environment,
+                environment=self._environment_of(user),
                 timeout_seconds=self._timeout_seconds,
+                user=user,
                 pass_fds=() if lock_fd is None else (lock_fd,),
                 outlives_timeout=True,
             )
@@ -104,12 +109,13 @@ class SlurmClient:
             raise refusal(argv[0], answer)
         return _parse_submitted(answer.stdout)
 
-    def squeue(self, users: Sequence[int] = ()) -> list[JobInQueue]:
+    def squeue(self, users: Iterable[int] = ()) -> list[JobInQueue]:
         """All jobs of ours that the controller knows, finished ones and each task of an array included.
 
         :param users: the Unix ids whose jobs are ours; empty: this process's own
         """
-        whose = f"--user={','.join(map(str, users))}" if users else "--me"
+        listed = ",".join(map(str, users))
+        whose = f"--user={listed}" if listed else "--me"
         separator = new_separator()
         options = ["--states=all", "--all", "--array", "--noheader", f"--format={queue_format(separator)}"]
         return parse_queue(self._ask(self._programs.squeue, whose, *options), separator)
@@ -136,7 +142,9 @@ class SlurmClient:
         askable = [name for name in names if name and "," not in name]
         return [account for some in _portions(askable) for account in self._sacct(f"--name={some}", start)]
 
-    def scancel(self, job_id: str, *, signal: str | None = None, batch_only: bool = False) -> None:
+    def scancel(
+        self, job_id: str, *, signal: str | None = None, batch_only: bool = False, user: JobUser | None = None
+    ) -> None:
         """Cancel a job, or only send it a signal; no error if it ended long ago or never was.
 
         Signals are for running jobs. For a waiting one scancel itself tries again for a minute, which ends here in
@@ -144,13 +152,14 @@ class SlurmClient:
 
         :param signal: such as ``TERM``; ``None``: cancel
         :param batch_only: only the job's script gets it, not what the script started as steps
+        :param user: whose job it is; Slurm refuses where it is another's
 
         Source: https://slurm.schedmd.com/scancel.html, ``--signal`` and ``--batch``.
         """
         options = ["--batch"] if batch_only else []
         if signal is not None:
             options.append(f"--signal={_checked_signal(signal)}")
-        self._ask(self._programs.scancel, *options, _checked_id(job_id))
+        self._ask(self._programs.scancel, *options, _checked_id(job_id), user=user)
 
     def sinfo(self, partitions: Partitions | None = None) -> ClusterReading:
         """The capacity of the nodes that can run jobs, each counted once.
@@ -173,12 +182,20 @@ class SlurmClient:
         shape = [f"--delimiter={separator}", f"--format={ACCOUNT_FORMAT}"]
         return parse_accounts(self._ask(self._programs.sacct, *selection, *options, *shape), separator)
 
-    def _ask(self, program: str, *arguments: str) -> str:
+    def _environment_of(self, user: JobUser | None) -> Mapping[str, str]:
+        """What a program of another user sees: that user's home and name, and not our own key to Slurm."""
+        if user is None:
+            return self._environment
+        others = {name: value for name, value in self._environment.items() if name != "SLURM_JWT"}
+        return others | {"HOME": user.home, "USER": user.name, "LOGNAME": user.name}
+
+    def _ask(self, program: str, *arguments: str, user: JobUser | None = None) -> str:
         answer = self._run(
             Call(
                 argv=[program, *arguments],
-                environment=self._environment | _IN_SECONDS,
+                environment={**self._environment_of(user), **_IN_SECONDS},
                 timeout_seconds=self._timeout_seconds,
+                user=user,
             )
         )
         if answer.code:

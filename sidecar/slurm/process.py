@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from sidecar.domain.users import JobUser
 from sidecar.errors import SlurmUnreachable
 
 
@@ -32,6 +33,8 @@ class Call:
     """File descriptors the program inherits beside the standard three."""
     outlives_timeout: bool = False
     """Whether the program is left to finish on its own after the timeout instead of being killed."""
+    user: JobUser | None = None
+    """Whom it runs as, where that is not this process's own user; only root can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,9 @@ def _start(call: Call, stdout: BinaryIO, stderr: BinaryIO) -> subprocess.Popen[b
             stderr=stderr,
             pass_fds=call.pass_fds,
             start_new_session=True,
+            user=call.user.uid if call.user else None,
+            group=call.user.gid if call.user else None,
+            extra_groups=call.user.groups if call.user else None,
         )
     except OSError as error:
         raise SlurmUnreachable(f"{call.argv[0]} could not be started: {error.strerror}") from error

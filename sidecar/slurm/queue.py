@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from sidecar.domain.slurm_state import SlurmState
-from sidecar.slurm.parse import parse_job_id, parse_time, records
+from sidecar.slurm.parse import parse_count, parse_job_id, parse_time, records
 from sidecar.slurm.states import parse_state
 
-_FIELDS = ("%i", "%T", "%V", "%S", "%e", "%l", "%r", "%N", "%Z", "%j", "%k")
+_FIELDS = ("%i", "%T", "%V", "%S", "%e", "%l", "%r", "%N", "%Z", "%U", "%j", "%k")
 """https://slurm.schedmd.com/squeue.html, option ``--format``: without a size, a field is printed whole."""
 
 _ABSENT = "(null)"
@@ -38,6 +38,8 @@ class JobInQueue:
     work_dir: Path
     time_limit: str
     """``days-hours:minutes:seconds``, or a word such as ``UNLIMITED``."""
+    uid: int | None = None
+    """Whose job it is."""
 
 
 def queue_format(separator: str) -> str:
@@ -54,7 +56,7 @@ def parse_queue(text: str, separator: str) -> list[JobInQueue]:
 
 
 def _parse_job(record: tuple[str, ...]) -> JobInQueue:
-    job_id, word, submitted, started, ended, time_limit, reason, nodes, work_dir, job_name, comment = record
+    job_id, word, submitted, started, ended, time_limit, reason, nodes, work_dir, uid, job_name, comment = record
     state = parse_state(word)
     return JobInQueue(
         job_id=parse_job_id(job_id),
@@ -67,5 +69,6 @@ def _parse_job(record: tuple[str, ...]) -> JobInQueue:
         started_at=None if state.is_waiting else parse_time(started),
         ended_at=parse_time(ended) if state.is_terminal else None,
         work_dir=Path(work_dir),
+        uid=parse_count(uid),
         time_limit=time_limit,
     )

@@ -15,6 +15,7 @@ from sidecar.wire import kubernetes as kube
 from sidecar.wire.containers import read_container
 from sidecar.wire.downward import downward_of
 from sidecar.wire.names import read_names
+from sidecar.wire.security import user_and_group
 from sidecar.wire.unsupported import check_pod
 from sidecar.wire.volumes import read_volumes
 
@@ -35,6 +36,7 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         raise UnsupportedPod("jobScript: this sidecar writes the job's script itself")
     field_notes = check_pod(_raw_pod(body), pod.spec, policy)
     job_options, alias_notes = options.read(pod.metadata.annotations or {})
+    user, group = user_and_group(pod.spec)
     whole = pod.spec.resources or kube.ResourceRequirements()
     downward = downward_of(pod, {"metadata.name": name, "metadata.namespace": namespace, "metadata.uid": uid})
     volumes, volume_notes = read_volumes(pod.spec, request.container or [], policy, downward)
@@ -51,6 +53,8 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         limits=resources.of_pod(whole.limits, "spec.resources.limits"),
         overhead=resources.of_pod(pod.spec.overhead, "spec.overhead"),
         options=job_options,
+        run_as_user=user,
+        run_as_group=group,
         notes=(*alias_notes, *volume_notes, *field_notes),
     )
 

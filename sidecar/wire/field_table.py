@@ -133,9 +133,9 @@ _VOLUME = (
 
 _NO_LABELS = "the site decides how its nodes confine jobs"
 _ANY_SECURITY = (
-    honoured("runAsUser", "the job's user; another, and root, is refused", "unit/test_wire_create.py"),
-    honoured("runAsGroup", "the job's group; another is refused", "unit/test_wire_create.py"),
-    honoured("runAsNonRoot", "jobs never run as root", "unit/test_wire_create.py"),
+    honoured("runAsUser", "whom the site allows; all containers the same; never root", "unit/test_users.py"),
+    honoured("runAsGroup", "the user's primary group, where the sidecar is root any other too", "unit/test_users.py"),
+    honoured("runAsNonRoot", "jobs never run as root", "unit/test_users.py"),
     ignored("seLinuxOptions", _NO_LABELS),
     ignored("windowsOptions", "compute nodes run Linux"),
     ignored("seccompProfile", _NO_LABELS),
@@ -153,9 +153,9 @@ _POD_SECURITY = (
 _CONTAINER_SECURITY = (
     *_ANY_SECURITY,
     refused("privileged", "jobs have no privileges"),
-    honoured("capabilities", "as follows", "unit/test_wire_create.py"),
+    honoured("capabilities", "as follows", "unit/test_users.py"),
     refused("capabilities.add", "jobs have no capabilities"),
-    honoured("capabilities.drop", "jobs have no capabilities to begin with", "unit/test_wire_create.py"),
+    honoured("capabilities.drop", "jobs have no capabilities to begin with", "unit/test_users.py"),
     honoured(
         "readOnlyRootFilesystem",
         "true: the image is read-only, but /tmp, /var/tmp and the home directory; false: "
@@ -163,7 +163,7 @@ _CONTAINER_SECURITY = (
         "stays as it is; not with mpi-flags",
         _ROOT,
     ),
-    honoured("allowPrivilegeEscalation", "jobs cannot gain privileges", "unit/test_wire_create.py", True),
+    honoured("allowPrivilegeEscalation", "jobs cannot gain privileges", "unit/test_users.py", True),
     refused("procMount", "every container has the usual /proc", "Default"),
 )
 

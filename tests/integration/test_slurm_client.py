@@ -17,13 +17,13 @@ FORMAT_OF_SQUEUE = """
 for word; do case $word in --format=*) line=${word#--format=} ;; esac; done
 line=${line//%i/7} line=${line//%T/RUNNING} line=${line//%V/1795500831} line=${line//%S/1795500832}
 line=${line//%e/1827036832} line=${line//%l/UNLIMITED} line=${line//%r/None} line=${line//%N/node1}
-line=${line//%Z//srv/pods} line=${line//%j/a|b} line=${line//%k/the token}
+line=${line//%Z//srv/pods} line=${line//%U/1001} line=${line//%j/a|b} line=${line//%k/the token}
 printf '%s\\n' "$line"
 """
 FORMAT_OF_SACCT = """
 for word; do case $word in --delimiter=*) d=${word#--delimiter=} ;; esac; done
 printf '%s\\n' "7$d$d""FAILED${d}3:0${d}1795500831${d}1795500832${d}1795500833${d}1${d}00:00.013${d}1${d}mem=500M${d}\
-main${d}pods${d}node1${d}a|b$d/srv/pods$d$d"
+main${d}pods${d}node1${d}a|b$d/srv/pods${d}1001$d$d"
 """
 
 Install = Callable[..., SlurmClient]

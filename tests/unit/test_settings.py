@@ -279,3 +279,17 @@ def test_the_file_is_found_through_its_variable(tmp_path: Path) -> None:
     settings = load(None, {"SLURMCONFIGPATH": str(path), "HOME": "/"})
 
     assert (settings.namespace, settings.config_path) == ("found", path)
+
+
+def test_a_daemon_that_runs_as_root_may_run_jobs_as_other_users(read: Read) -> None:
+    settings = read("DefaultUID: 2000\nAllowedUIDs: ['1000-1999', 2500]\nSocket: /run/s", uid=0)
+
+    assert settings.users.is_root
+    assert settings.users.default_uid == 2000
+    assert settings.users.allowed == (range(1000, 2000), range(2500, 2501))
+    assert settings.remarks == ()
+
+
+def test_a_port_that_leads_to_other_users_jobs_is_remarked(read: Read) -> None:
+    assert "whoever reaches it can run jobs as DefaultUID" in read("DefaultUID: 2000", uid=0).remarks[0]
+    assert "AllowedUIDs is unused" in read("AllowedUIDs: 5").remarks[0]

@@ -141,11 +141,20 @@ def test_unreadable_flavors_do_not_make_the_default_one_wrong_too(problems: Prob
 
 
 @pytest.mark.parametrize("text", ["DefaultUID: {}", "Flavors:\n  a:\n    UID: {}"])
-def test_jobs_run_as_the_daemons_own_user_only(problems: Problems, text: str) -> None:
+def test_an_ordinary_users_daemon_runs_jobs_as_that_user_and_no_daemon_runs_them_as_root(
+    problems: Problems, text: str
+) -> None:
     assert "jobs never run as root" in problems(text.format(0))[0]
     assert "jobs never run as root" in problems(text.format(0), uid=0)[0]
-    assert "Run the daemon as user 1001, or remove it." in problems(text.format(1001))[0]
-    assert "Run the daemon as user 1001, or remove it." in problems(text.format(1001), uid=0)[0]
+    assert "Run the daemon as user 1001 or as root, or remove it." in problems(text.format(1001))[0]
+
+
+@pytest.mark.parametrize("written", ["[0]", "[0-10]", "[20-10]", "[-5]", "[alice]", "[1000-]", "[4294967295]"])
+def test_allowed_users_are_ids_and_ranges_without_root(problems: Problems, written: str) -> None:
+    (problem,) = problems(f"AllowedUIDs: {written}", uid=0)
+
+    assert "AllowedUIDs" in problem
+    assert "must be a user id such as 1000, or a range such as 1000-1999" in problem
 
 
 def test_a_tracing_key_without_its_certificate_is_a_problem(problems: Problems) -> None:

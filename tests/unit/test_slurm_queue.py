@@ -15,20 +15,20 @@ from sidecar.errors import UnreadableSlurmOutput
 from sidecar.slurm.queue import JobInQueue, parse_queue, queue_format
 
 REAL = """\
-7|SEP|COMPLETED|SEP|1795500831|SEP|1795500832|SEP|1795500833|SEP|365-00:00:00|SEP|None|SEP|node1|SEP|/srv/pods|SEP|ok|SEP|token with spaces | and pipe|SEP|
-4|SEP|COMPLETED|SEP|1795500747|SEP|1795500749|SEP|1795500749|SEP|365-00:00:00|SEP|None|SEP|node[1-3]|SEP|/srv|SEP|hostname|SEP|(null)|SEP|
-19|SEP|COMPLETED|SEP|1795500832|SEP|1795500832|SEP|1795500832|SEP|UNLIMITED|SEP|None|SEP|node1|SEP|/srv/pods|SEP|ctl\x1f\x01|SEP|\x1f|SEP|
-3|SEP|FAILED|SEP|1795500743|SEP|1795500743|SEP|1795500743|SEP|UNLIMITED|SEP|BadConstraints|SEP||SEP|/srv/pods|SEP|wrap|SEP|(null)|SEP|
-8|SEP|FAILED|SEP|1795500832|SEP|1795500832|SEP|1795500832|SEP|365-00:00:00|SEP|NonZeroExitCode|SEP|node1|SEP|/srv/pods|SEP|fail3|SEP|two
+7|SEP|COMPLETED|SEP|1795500831|SEP|1795500832|SEP|1795500833|SEP|365-00:00:00|SEP|None|SEP|node1|SEP|/srv/pods|SEP|1001|SEP|ok|SEP|token with spaces | and pipe|SEP|
+4|SEP|COMPLETED|SEP|1795500747|SEP|1795500749|SEP|1795500749|SEP|365-00:00:00|SEP|None|SEP|node[1-3]|SEP|/srv|SEP|1001|SEP|hostname|SEP|(null)|SEP|
+19|SEP|COMPLETED|SEP|1795500832|SEP|1795500832|SEP|1795500832|SEP|UNLIMITED|SEP|None|SEP|node1|SEP|/srv/pods|SEP|1001|SEP|ctl\x1f\x01|SEP|\x1f|SEP|
+3|SEP|FAILED|SEP|1795500743|SEP|1795500743|SEP|1795500743|SEP|UNLIMITED|SEP|BadConstraints|SEP||SEP|/srv/pods|SEP|1001|SEP|wrap|SEP|(null)|SEP|
+8|SEP|FAILED|SEP|1795500832|SEP|1795500832|SEP|1795500832|SEP|365-00:00:00|SEP|NonZeroExitCode|SEP|node1|SEP|/srv/pods|SEP|1001|SEP|fail3|SEP|two
 lines|SEP|
-9|SEP|FAILED|SEP|1795500832|SEP|1795500832|SEP|1795500832|SEP|365-00:00:00|SEP|JobLaunchFailure|SEP|node1|SEP|/srv/pods|SEP|na|me x|SEP|(null)|SEP|
-13_1|SEP|PENDING|SEP|1795500832|SEP|N/A|SEP|N/A|SEP|UNLIMITED|SEP|JobArrayTaskLimit|SEP||SEP|/srv/pods|SEP|arr|SEP|(null)|SEP|
-14|SEP|PENDING|SEP|1795500832|SEP|1795504432|SEP|NONE|SEP|UNLIMITED|SEP|BeginTime|SEP||SEP|/srv/pods|SEP|big|SEP|(null)|SEP|
-11|SEP|PENDING|SEP|1795500832|SEP|N/A|SEP|N/A|SEP|UNLIMITED|SEP|JobHeldUser|SEP||SEP|/srv/pods|SEP|waiting|SEP|(null)|SEP|
-22|SEP|PENDING|SEP|1795501089|SEP|N/A|SEP|N/A|SEP|UNLIMITED|SEP|Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions|SEP||SEP|/|SEP|envtest|SEP|tok 1|SEP|
-10|SEP|CANCELLED|SEP|1795500832|SEP|1795500832|SEP|1795500893|SEP|365-00:00:00|SEP|None|SEP|node1|SEP|/srv/pods|SEP|cancelme|SEP|(null)|SEP|
-13_0|SEP|RUNNING|SEP|1795500832|SEP|1795500832|SEP|1827036832|SEP|365-00:00:00|SEP|None|SEP|node1|SEP|/srv/pods|SEP|arr|SEP|(null)|SEP|
-12|SEP|TIMEOUT|SEP|1795500832|SEP|1795500832|SEP|1795500903|SEP|1:00|SEP|TimeLimit|SEP|node1|SEP|/srv/pods|SEP|timeout|SEP|(null)|SEP|
+9|SEP|FAILED|SEP|1795500832|SEP|1795500832|SEP|1795500832|SEP|365-00:00:00|SEP|JobLaunchFailure|SEP|node1|SEP|/srv/pods|SEP|1001|SEP|na|me x|SEP|(null)|SEP|
+13_1|SEP|PENDING|SEP|1795500832|SEP|N/A|SEP|N/A|SEP|UNLIMITED|SEP|JobArrayTaskLimit|SEP||SEP|/srv/pods|SEP|1001|SEP|arr|SEP|(null)|SEP|
+14|SEP|PENDING|SEP|1795500832|SEP|1795504432|SEP|NONE|SEP|UNLIMITED|SEP|BeginTime|SEP||SEP|/srv/pods|SEP|1001|SEP|big|SEP|(null)|SEP|
+11|SEP|PENDING|SEP|1795500832|SEP|N/A|SEP|N/A|SEP|UNLIMITED|SEP|JobHeldUser|SEP||SEP|/srv/pods|SEP|1001|SEP|waiting|SEP|(null)|SEP|
+22|SEP|PENDING|SEP|1795501089|SEP|N/A|SEP|N/A|SEP|UNLIMITED|SEP|Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions|SEP||SEP|/|SEP|1001|SEP|envtest|SEP|tok 1|SEP|
+10|SEP|CANCELLED|SEP|1795500832|SEP|1795500832|SEP|1795500893|SEP|365-00:00:00|SEP|None|SEP|node1|SEP|/srv/pods|SEP|1001|SEP|cancelme|SEP|(null)|SEP|
+13_0|SEP|RUNNING|SEP|1795500832|SEP|1795500832|SEP|1827036832|SEP|365-00:00:00|SEP|None|SEP|node1|SEP|/srv/pods|SEP|1001|SEP|arr|SEP|(null)|SEP|
+12|SEP|TIMEOUT|SEP|1795500832|SEP|1795500832|SEP|1795500903|SEP|1:00|SEP|TimeLimit|SEP|node1|SEP|/srv/pods|SEP|1001|SEP|timeout|SEP|(null)|SEP|
 """  # noqa: E501 - one record a line, as printed
 
 
@@ -50,6 +50,7 @@ def test_a_finished_job_is_read_whole() -> None:
         ended_at=datetime(2026, 11, 24, 6, 13, 53, tzinfo=UTC),
         work_dir=Path("/srv/pods"),
         time_limit="365-00:00:00",
+        uid=1001,
     )
 
 
@@ -99,7 +100,7 @@ def test_no_text_makes_the_parser_fail_in_another_way(text: str) -> None:
         parse_queue(text, "|SEP|")
 
 
-@given(st.lists(st.text(), min_size=11, max_size=11))
+@given(st.lists(st.text(), min_size=12, max_size=12))
 def test_no_record_makes_the_parser_fail_in_another_way(fields: list[str]) -> None:
     with suppress(UnreadableSlurmOutput):
         parse_queue("".join(f"{field}|SEP|" for field in fields), "|SEP|")

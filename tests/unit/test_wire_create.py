@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -193,11 +192,3 @@ def test_secrets_are_not_in_the_pods_repr() -> None:
     pod = with_container(env=[{"name": "V", "value": SECRET}], command=["echo", SECRET], args=["$(V)"])
 
     assert SECRET not in repr(pod)
-
-
-def test_a_user_is_the_daemons_own_or_refused() -> None:
-    with_container(securityContext={"runAsUser": os.getuid() or None, "runAsGroup": os.getgid()})
-    with pytest.raises(UnsupportedPod, match="root"):
-        with_container(securityContext={"runAsUser": 0})
-    with pytest.raises(UnsupportedPod, match=rf"jobs run as UID {os.getuid()} here"):
-        with_container(securityContext={"runAsUser": os.getuid() + 1})
