@@ -124,6 +124,15 @@ as_user() {
     fi
 }
 
+# Another user, with a second group, for the tests of a daemon that is root.
+GUEST=sidecar-guest
+
+ensure_guest() {
+    if id "$GUEST" >/dev/null 2>&1; then return; fi
+    getent group sidecar-team >/dev/null || quietly groupadd sidecar-team
+    quietly useradd --create-home --shell /bin/bash --groups sidecar-team "$GUEST"
+}
+
 ensure_user() {
     if ! id "$RUN_USER" >/dev/null 2>&1; then
         step "Creating the user $RUN_USER, who runs the jobs and the tests"

@@ -33,7 +33,7 @@ def lookup(uid: int, gid: int | None = None) -> JobUser:
     try:
         found = pwd.getpwuid(uid)
     except KeyError as error:
-        raise UnknownUser(f"UID {uid} is not known on the sidecar's machine ('getent passwd {uid}')") from error
+        raise UnknownUser(f"UID {uid} is not known where the sidecar runs: getent passwd {uid} finds nobody") from error
     groups = os.getgrouplist(found.pw_name, found.pw_gid)
     if gid is not None and gid not in groups:
         raise UnknownUser(f"user {found.pw_name} (UID {uid}) is not in group {gid}; leave runAsGroup out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -126,8 +127,9 @@ class Daemon:
 
     def jobs(self, uid: str = "") -> dict[str, str]:
         """Ids and states of the jobs of one pod, or of all, that Slurm's queue still lists."""
+        whose = ["--me"] if os.geteuid() else []
         queue = subprocess.run(
-            ["squeue", "--me", "--states=all", "--noheader", "--format=%i %T %Z"],
+            ["squeue", *whose, "--states=all", "--noheader", "--format=%i %T %Z"],
             check=True,
             capture_output=True,
             text=True,

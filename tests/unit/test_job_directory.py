@@ -151,6 +151,21 @@ def test_marking_as_deleted_keeps_the_files_and_needs_none(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [files.root]
 
 
+@pytest.mark.parametrize("name", ["grace", "deleted"])
+def test_a_mark_neither_follows_a_link_nor_waits_for_a_pipe(tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    marks = {"grace": lambda files: directory.set_grace(files, 5), "deleted": directory.mark_deleted}
+    for put in (lambda path: path.symlink_to(outside), os.mkfifo, Path.mkdir):
+        files = write(tmp_path)
+        put(files.root / name)
+        with pytest.raises(JobFilesError):
+            marks[name](files)
+        directory.remove(files)
+
+    assert outside.read_text() == "kept"
+
+
 def test_leftovers_of_a_killed_sidecar_are_removed_and_nothing_else(tmp_path: Path) -> None:
     files = write(tmp_path)
     for name in (".new-lab-x", ".gone-lab-y"):

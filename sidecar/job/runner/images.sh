@@ -22,6 +22,7 @@ sidecar_fetch() {
 # Beside the pods' directories, for all jobs; where the node cannot write there, for this job alone.
 sidecar_find_cache() {
     sidecar_cache=$sidecar_data_root/.images
+    [[ ! -d $sidecar_cache/$UID ]] || sidecar_cache+=/$UID # each user's own, where root has made them
     [[ ! -d $sidecar_data_root ]] || mkdir -p "$sidecar_cache" 2>/dev/null
     [[ -d $sidecar_cache && -w $sidecar_cache ]] || sidecar_cache=$sidecar_private/images
     mkdir -p "$sidecar_cache"
