@@ -100,18 +100,7 @@ def _remarks(settings: Settings, entries: Mapping[str, Value], environ: Mapping[
         yield f"{entries[key].place}: {key} is accepted and unused: {IGNORED_KEYS[key]}."
     for variable in filter(environ.get, IGNORED_VARIABLES):
         yield f"environment: {variable} is accepted and unused: {IGNORED_VARIABLES[variable]}."
-    if settings.socket is None and not ipaddress.ip_address(settings.listen_address).is_loopback:
-        yield (
-            f"ListenAddress is {settings.listen_address}: interLink's protocol has no authentication, so everybody"
-            " who reaches this address can run jobs as the daemon's user."
-        )
-    elif settings.socket is None and settings.uid == 0:
-        yield (
-            "SidecarPort is open to every user of this machine, and the daemon runs as root: whoever reaches it can run"
-            " jobs as DefaultUID and as AllowedUIDs; set Socket instead."
-        )
-    if settings.allowed_uids and settings.uid != 0:
-        yield "AllowedUIDs is unused: only a daemon that runs as root can run jobs as another user."
+    yield from _remarks_on_who_may_run_jobs(settings)
     if settings.tracing.enabled and settings.tracing.insecure_skip_verify:
         yield (
             "environment: TELEMETRY_INSECURE_SKIP_VERIFY cannot be honoured: gRPC for Python always verifies;"
@@ -125,3 +114,18 @@ def _remarks(settings: Settings, entries: Mapping[str, Value], environ: Mapping[
     for option in settings.singularity_default_options:
         if "$" in option:
             yield f"SingularityDefaultOptions: {option!r} reaches the runtime as written; no shell expands it."
+
+
+def _remarks_on_who_may_run_jobs(settings: Settings) -> Iterator[str]:
+    if settings.socket is None and not ipaddress.ip_address(settings.listen_address).is_loopback:
+        yield (
+            f"ListenAddress is {settings.listen_address}: interLink's protocol has no authentication, so everybody"
+            " who reaches this address can run jobs as the daemon's user."
+        )
+    elif settings.socket is None and settings.uid == 0:
+        yield (
+            "SidecarPort is open to every user of this machine, and the daemon runs as root: whoever reaches it can run"
+            " jobs as DefaultUID and as AllowedUIDs; set Socket instead."
+        )
+    if settings.allowed_uids and settings.uid != 0:
+        yield "AllowedUIDs is unused: only a daemon that runs as root can run jobs as another user."
