@@ -58,7 +58,6 @@ class EnvVar(Kube):
 class ResourceRequirements(Kube):
     limits: dict[str, str | int | float] | None = None
     requests: dict[str, str | int | float] | None = None
-    claims: Any | None = None
 
 
 class VolumeMount(Kube):
@@ -67,13 +66,7 @@ class VolumeMount(Kube):
     read_only: bool | None = None
     sub_path: str | None = None
     sub_path_expr: str | None = None
-    mount_propagation: str | None = None
     recursive_read_only: str | None = None
-
-
-class Capabilities(Kube):
-    add: list[str] | None = None
-    drop: list[str] | None = None
 
 
 class SecurityContext(Kube):
@@ -83,20 +76,6 @@ class SecurityContext(Kube):
     run_as_group: int | None = None
     run_as_non_root: bool | None = None
     read_only_root_filesystem: bool | None = None
-    privileged: bool | None = None
-    allow_privilege_escalation: bool | None = None
-    capabilities: Capabilities | None = None
-    proc_mount: str | None = None
-    fs_group: int | None = None
-    fs_group_change_policy: str | None = None
-    supplemental_groups: list[int] | None = None
-    supplemental_groups_policy: str | None = None
-    sysctls: list[Any] | None = None
-    seccomp_profile: Any | None = None
-    app_armor_profile: Any | None = None
-    se_linux_options: Any | None = None
-    se_linux_change_policy: str | None = None
-    windows_options: Any | None = None
 
 
 class Container(Kube):
@@ -109,7 +88,6 @@ class Container(Kube):
     env_from: list[Any] | None = None
     resources: ResourceRequirements | None = None
     volume_mounts: list[VolumeMount] | None = None
-    volume_devices: list[Any] | None = None
     image_pull_policy: str | None = None
     restart_policy: str | None = None
     security_context: SecurityContext | None = None
@@ -117,14 +95,8 @@ class Container(Kube):
     liveness_probe: Any | None = None
     readiness_probe: Any | None = None
     startup_probe: Any | None = None
-    stdin: bool | None = None
-    stdin_once: bool | None = None
-    tty: bool | None = None
-    ports: Any | None = None
     termination_message_path: str | None = None
     termination_message_policy: str | None = None
-    resize_policy: Any | None = None
-    restart_policy_rules: list[Any] | None = None
 
 
 class KeyToPath(Kube):
@@ -232,7 +204,6 @@ class DnsConfig(Kube):
 class PodSpec(Kube):
     containers: list[Container]
     init_containers: list[Container] | None = None
-    ephemeral_containers: list[Any] | None = None
     volumes: list[Volume] | None = None
     restart_policy: str | None = None
     termination_grace_period_seconds: int | None = None
@@ -250,13 +221,7 @@ class PodSpec(Kube):
     node_name: str | None = None
     service_account_name: str | None = None
     host_network: bool | None = None
-    host_pid: bool | None = field(default=None, name="hostPID")
-    host_ipc: bool | None = field(default=None, name="hostIPC")
-    host_users: bool | None = None
-    share_process_namespace: bool | None = None
     image_pull_secrets: list[Any] | None = None
-    runtime_class_name: str | None = None
-    resource_claims: list[Any] | None = None
 
 
 class Pod(Kube):
