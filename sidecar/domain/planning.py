@@ -78,6 +78,7 @@ def _check_policy(pod: Pod, policy: SitePolicy) -> None:
         "annotation slurm-job.vk.io/pre-exec": pod.options.pre_exec,
         "annotation slurm-job.vk.io/singularity-commands": pod.options.runtime_commands,
         "annotation interlink.eu/wstunnel-client-commands": pod.options.tunnel_commands,
+        "jobScript": pod.job_script,
     }
     for where, text in shell_texts.items():
         if text and not policy.allow_pre_exec:

@@ -173,6 +173,8 @@ class Pod:
     limits: Resources = Resources()
     overhead: Resources = Resources()
     """What comes on top (``spec.overhead``)."""
+    job_script: str = field(default="", repr=False)
+    """A script that runs in place of the containers; empty: the containers run."""
     options: JobOptions = JobOptions()
     run_as_user: int | None = None
     run_as_group: int | None = None

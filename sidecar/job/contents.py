@@ -39,7 +39,7 @@ def pod_files(pod: Pod, plan: JobPlan) -> list[PodFile]:
 
     :raises UnsupportedPod: an environment variable cannot be passed on, or a volume's file has an unsafe path
     """
-    return [*_container_files(plan), *_tunnel_file(pod), *_volume_files(pod)]
+    return [*_container_files(plan), *_shell_files(pod), *_volume_files(pod)]
 
 
 def _container_files(plan: JobPlan) -> Iterator[PodFile]:
@@ -50,10 +50,18 @@ def _container_files(plan: JobPlan) -> Iterator[PodFile]:
         yield PodFile(path, container_text(container, shares.get(container.name)), 0o600)
 
 
-def _tunnel_file(pod: Pod) -> Iterator[PodFile]:
-    """interLink puts the tunnel's password into its commands."""
+def _shell_files(pod: Pod) -> Iterator[PodFile]:
+    """Shell texts that hold secrets: interLink's tunnel commands their password, a job's script the environment."""
     if pod.options.tunnel_commands:
-        yield PodFile(PurePosixPath("tunnels.sh"), pod.options.tunnel_commands.encode(), 0o600)
+        yield PodFile(PurePosixPath("tunnels.sh"), _text(pod.options.tunnel_commands, "tunnel commands"), 0o600)
+    if pod.job_script:
+        yield PodFile(PurePosixPath("jobscript", "script"), _text(pod.job_script, "jobScript"), 0o700)
+
+
+def _text(text: str, where: str) -> bytes:
+    if "\0" in text or not _is_encodable(text):
+        raise UnsupportedPod(f"{where}: a character in it cannot be in a script (NUL or half a pair)")
+    return text.encode()
 
 
 def _volume_files(pod: Pod) -> Iterator[PodFile]:

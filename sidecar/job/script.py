@@ -47,6 +47,7 @@ _RUNNER_PARTS = (
     "devices",
     "mpi",
     "containers",
+    "jobscript",
     "run",
 )
 _MESH_MARK = "> $TMPDIR/mesh.sh"

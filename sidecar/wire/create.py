@@ -9,7 +9,7 @@ import msgspec
 from sidecar.domain import pod as domain
 from sidecar.domain.downward import Downward
 from sidecar.domain.plan import SitePolicy
-from sidecar.errors import MalformedRequest, UnsupportedPod
+from sidecar.errors import MalformedRequest
 from sidecar.wire import decode, options, resources
 from sidecar.wire import kubernetes as kube
 from sidecar.wire.containers import read_container
@@ -32,8 +32,6 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
     name = decode.subdomain(pod.metadata.name, "$.pod.metadata.name")
     namespace = decode.label(pod.metadata.namespace or policy.default_namespace, "$.pod.metadata.namespace")
     _check_container_names(pod.spec)
-    if request.jobScript:
-        raise UnsupportedPod("jobScript: this sidecar writes the job's script itself")
     field_notes = check_pod(_raw_pod(body), pod.spec, policy)
     job_options, alias_notes = options.read(pod.metadata.annotations or {})
     user, group = user_and_group(pod.spec)
@@ -52,11 +50,20 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         requests=resources.of_pod(whole.requests, "spec.resources.requests"),
         limits=resources.of_pod(whole.limits, "spec.resources.limits"),
         overhead=resources.of_pod(pod.spec.overhead, "spec.overhead"),
+        job_script=request.jobScript or "",
         options=job_options,
         run_as_user=user,
         run_as_group=group,
-        notes=(*alias_notes, *volume_notes, *field_notes),
+        notes=(*_job_script_notes(request), *alias_notes, *volume_notes, *field_notes),
     )
+
+
+def _job_script_notes(request: kube.RetrievedPodData) -> Iterator[str]:
+    if request.jobScript:
+        yield (
+            "jobScript: interLink brings the job's script, which runs once in place of the containers; their images,"
+            " commands, environment, volumes, probes, hooks and restartPolicy are left to it"
+        )
 
 
 def _request(body: bytes) -> kube.RetrievedPodData:

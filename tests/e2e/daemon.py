@@ -28,7 +28,7 @@ class Daemon:
         self.doors = SlurmDoors(root / "slurm")
         self.data_root = root / "data"
         self.log = root / "daemon.log"
-        self._socket = root / "s"
+        self.socket = root / "s"
         self._database = root / "state" / "sidecar.db"
         self._config = root / "SlurmConfig.yaml"
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,7 +41,7 @@ class Daemon:
             for program in ("sbatch", "squeue", "scancel", "sacct", "sinfo")
         }
         everything: dict[str, object] = {
-            "Socket": f"unix://{self._socket}",
+            "Socket": f"unix://{self.socket}",
             "DataRootFolder": str(self.data_root),
             "DatabasePath": str(self._database),
             "SingularityPath": "apptainer",
@@ -54,7 +54,7 @@ class Daemon:
 
     def kubelet(self) -> VirtualKubelet:
         """A virtual kubelet with this daemon as its plugin."""
-        kubelet = VirtualKubelet(socket=self._socket)
+        kubelet = VirtualKubelet(socket=self.socket)
         self._kubelets.append(kubelet)
         return kubelet
 
@@ -78,7 +78,7 @@ class Daemon:
     def _answers_or_died(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             return True
-        return is_listening(self._socket)
+        return is_listening(self.socket)
 
     def kill(self) -> None:
         """``kill -9``."""

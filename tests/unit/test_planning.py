@@ -268,12 +268,24 @@ def test_allowed_host_paths_are_whole_prefixes(path: str, allowed: bool) -> None
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [({"pre_exec": "module load x"}, "pre-exec"), ({"runtime_commands": "x"}, "singularity-commands")],
+    [
+        ({"pre_exec": "module load x"}, "pre-exec"),
+        ({"runtime_commands": "x"}, "singularity-commands"),
+        ({"tunnel_commands": "x"}, "wstunnel-client-commands"),
+    ],
 )
 def test_a_site_can_refuse_shell_text(options: dict[str, Any], name: str) -> None:
     assert planned(**options).containers
-    with pytest.raises(UnsupportedPod, match=rf"vk.io/{name}: this site does not allow it \(AllowPreExec\)"):
+    with pytest.raises(UnsupportedPod, match=rf"/{name}: this site does not allow it \(AllowPreExec\)"):
         planned(policy=SitePolicy(allow_pre_exec=False), **options)
+
+
+def test_a_site_that_refuses_shell_text_refuses_ready_made_scripts() -> None:
+    pod = replace(a_pod(), job_script="#!/bin/sh")
+
+    assert plan(pod, SitePolicy(), token="t").containers
+    with pytest.raises(UnsupportedPod, match=r"^jobScript: this site does not allow it \(AllowPreExec\)"):
+        plan(pod, SitePolicy(allow_pre_exec=False), token="t")
 
 
 @pytest.mark.parametrize(

@@ -183,9 +183,12 @@ def test_a_working_directory_is_an_absolute_path(path: str) -> None:
         with_container(workingDir=path)
 
 
-def test_a_job_script_is_refused() -> None:
-    with pytest.raises(UnsupportedPod, match="jobScript"):
-        create.read(body(a_request() | {"jobScript": "#!/bin/sh"}), SitePolicy())
+def test_a_ready_made_script_is_taken_and_noted() -> None:
+    pod = create.read(body(a_request() | {"jobScript": "#!/bin/sh\necho secret"}), SitePolicy())
+
+    assert pod.job_script == "#!/bin/sh\necho secret"
+    assert pod.notes[0].startswith("jobScript: interLink brings the job's script")
+    assert "secret" not in repr(pod)
 
 
 def test_secrets_are_not_in_the_pods_repr() -> None:

@@ -8,7 +8,7 @@ sidecar_run() {
     sidecar_keep_user_exit
     [[ ${LD_PRELOAD-} != "$sidecar_tsocks_library" ]] || unset LD_PRELOAD # the containers get it, not the runtime
     sidecar_running=yes
-    sidecar_check_mpi
+    [[ $sidecar_job_script == yes ]] || sidecar_check_mpi
     if [[ $sidecar_in_mesh == yes ]]; then sidecar_run_in_mesh; else sidecar_run_pod; fi
 }
 
@@ -22,6 +22,7 @@ sidecar_run_pod() {
     fi
     sidecar_write_names || exit 128
     sidecar_watch &
+    [[ $sidecar_job_script != yes ]] || sidecar_run_job_script
     sidecar_run_init
     sidecar_run_main
 }
