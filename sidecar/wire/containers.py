@@ -14,6 +14,8 @@ from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import kubernetes as kube
 from sidecar.wire import resources
 
+_UNRESOLVED = "has arrived unresolved; interLink resolves it before it gets here"
+
 
 def read_container(container: kube.Container, role: domain.ContainerRole, downward: Downward) -> domain.Container:
     """Check and convert one container.
@@ -21,6 +23,8 @@ def read_container(container: kube.Container, role: domain.ContainerRole, downwa
     :param downward: what ``valueFrom.fieldRef`` may refer to
     :raises UnsupportedPod: a field of the container cannot be honoured
     """
+    if container.env_from:
+        raise UnsupportedPod(f"container {container.name}: envFrom {_UNRESOLVED}")
     # As they are: the virtual kubelet has expanded what was to be expanded, and a secret may well contain "$$".
     values = {var.name: _value(var, container.name, downward) for var in container.env or []}
     return domain.Container(
@@ -53,7 +57,7 @@ def _value(var: kube.EnvVar, container: str, downward: Downward) -> str:
     if ref := source.resource_field_ref:
         return downward.resource(ref.resource, ref.container_name or container, str(ref.divisor), where)
     kind = ".".join(["valueFrom", *(f.encode_name for f in fields(source) if getattr(source, f.name) is not None)])
-    raise UnsupportedPod(f"{where}: {kind} has arrived unresolved; interLink resolves it before it gets here")
+    raise UnsupportedPod(f"{where}: {kind} {_UNRESOLVED}")
 
 
 def _absolute(path: str, where: str) -> str:

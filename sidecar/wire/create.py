@@ -10,13 +10,13 @@ from sidecar.domain import pod as domain
 from sidecar.domain.downward import Downward
 from sidecar.domain.plan import SitePolicy
 from sidecar.errors import MalformedRequest
-from sidecar.wire import decode, options, resources
+from sidecar.wire import decode, fields, options, resources
 from sidecar.wire import kubernetes as kube
 from sidecar.wire.containers import read_container
 from sidecar.wire.downward import downward_of
+from sidecar.wire.field_table import TABLE
 from sidecar.wire.names import read_names
 from sidecar.wire.security import user_and_group
-from sidecar.wire.unsupported import check_pod
 from sidecar.wire.volumes import read_volumes
 
 
@@ -32,7 +32,7 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
     name = decode.subdomain(pod.metadata.name, "$.pod.metadata.name")
     namespace = decode.label(pod.metadata.namespace or policy.default_namespace, "$.pod.metadata.namespace")
     _check_container_names(pod.spec)
-    field_notes = check_pod(_raw_pod(body), pod.spec, policy)
+    field_notes = _field_notes(_raw_pod(body), policy)
     job_options, alias_notes = options.read(pod.metadata.annotations or {})
     user, group = user_and_group(pod.spec)
     whole = pod.spec.resources or kube.ResourceRequirements()
@@ -84,6 +84,17 @@ def _raw_pod(body: bytes) -> dict[str, object]:
     if body.lstrip().startswith(b"["):
         return decode.decode(body, list[_RawRequest])[0].pod
     return decode.decode(body, _RawRequest).pod
+
+
+def _field_notes(raw: dict[str, object], policy: SitePolicy) -> tuple[str, ...]:
+    """One sentence for each field that is ignored or unknown.
+
+    :raises UnsupportedPod: there is one that cannot be honoured
+    """
+    findings = fields.judge(raw, TABLE, policy)
+    for problem in findings.refused:
+        raise UnsupportedPod(problem)
+    return tuple(findings.notes)
 
 
 def _check_container_names(spec: kube.PodSpec) -> None:
