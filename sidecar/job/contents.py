@@ -16,8 +16,15 @@ from sidecar.domain import devices
 from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import Container, FilesVolume, Pod, VolumeFile
 from sidecar.errors import UnsupportedPod
+from sidecar.job import limits
 
 _EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""Apptainer writes a container's variables into a script, which its own shell runs: there, any other name is a syntax
+error that takes all variables with it (tried with 1.4). Passed on from the node's environment, in which no shell can
+put such a name either, it would be lost wherever a shell runs the image's entrypoint.
+
+Source: https://apptainer.org/docs/user/latest/environment_and_metadata.html
+"""
 _TAKEN_BY_RUNTIME = frozenset({"APPEND_PATH", "PREPEND_PATH"})
 """Apptainer reads these as orders to change PATH and does not pass them on.
 
@@ -84,6 +91,7 @@ def container_text(container: Container, gpus: devices.GpuShare | None = None) -
     :param gpus: which of the job's GPUs it may use; ``None``: it asks for no devices
     :raises UnsupportedPod: the container's name and the variable's, never a value
     """
+    limits.check(container)
     lines = ["# Secret: environment, command and arguments of one container."]
     lines += [f"sidecar_tell_devices {gpus.first} {gpus.count} {gpus.out_of}"] if gpus else []
     lines += _environment(container)
@@ -108,7 +116,10 @@ def _environment(container: Container) -> Iterator[str]:
 
 def _check_name(name: str, where: str) -> None:
     if not _EXPORTABLE.fullmatch(name):
-        raise UnsupportedPod(f"{where}: a shell cannot export this name; use letters, digits and _ only")
+        raise UnsupportedPod(
+            f"{where}: the container runtime cannot pass on this name; use letters, digits and _ only, "
+            "or mount the value as a file"
+        )
     if name in _TAKEN_BY_RUNTIME:
         raise UnsupportedPod(f"{where}: the container runtime keeps this name for itself; set PATH instead")
 

@@ -34,6 +34,7 @@ _VOLUMES = "integration/runner/test_runner_volumes.py"
 _WIRE_VOLUMES = "unit/test_wire_volumes.py"
 _RESOURCES = "unit/test_resources.py"
 _ALLOCATED = "e2e/test_resources.py"
+_CONTENTS = "unit/test_job_contents.py"
 _ROOT = "integration/runner/test_runner_root.py"
 _NAMES = "integration/runner/test_runner_names.py"
 _WIRE_DOWNWARD = "unit/test_wire_downward.py"
@@ -182,8 +183,9 @@ _CONTAINER = (
     ignored("ports.hostIP", _NO_PORTS),
     resolved("envFrom", "interLink puts its variables into env"),
     honoured("env", "every byte of every value, in order", _VALUES),
-    honoured("env.name", "any name without = and NUL", _VALUES),
-    honoured("env.value", "as it is; interLink expands $(VAR)", _VALUES),
+    honoured("env.name", "letters, digits and _; Apptainer passes on no others, which are refused; the last wins",
+             _CONTENTS),
+    honoured("env.value", "as it is, up to 128 KiB; interLink expands $(VAR)", _CONTENTS),
     honoured("env.valueFrom", "what interLink has left in place", _VALUES),
     *at("env.valueFrom", _REFERENCE),
     resolved("env.valueFrom.configMapKeyRef", "interLink sends the value"),

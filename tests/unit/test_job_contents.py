@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.domain.pod import FilesVolume, VolumeFile
+from sidecar.domain.pod import Container, FilesVolume, VolumeFile
 from sidecar.errors import UnsupportedPod
 from sidecar.job.contents import container_text, pod_files
 from tests.jobs import a_container, a_plan, a_pod
@@ -79,6 +79,35 @@ def test_text_that_no_process_can_be_given_is_refused(text: str) -> None:
         container_text(a_container("main", "true", env={"A": text}))
     with pytest.raises(UnsupportedPod, match="container main: args holds"):
         container_text(a_container("main", args=(text,)))
+
+
+LONGEST_VALUE = 128 * 1024 - 1 - len("SINGULARITYENV_A=")
+LONGEST_WORD = 128 * 1024 - 1
+
+
+def test_what_a_process_can_be_given_is_taken_to_the_last_byte() -> None:
+    container = a_container(
+        "main", "x" * LONGEST_WORD, args=("é" * (LONGEST_WORD // 2),), env={"A": "v" * LONGEST_VALUE}
+    )
+
+    assert b"v" * LONGEST_VALUE in container_text(container)
+
+
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        (a_container(env={"A": "v" * (LONGEST_VALUE + 1)}), "environment variable A has 131055 bytes"),
+        (a_container("main", "v" * (LONGEST_WORD + 1)), "a word of command has 131072 bytes"),
+        (a_container(args=("é" * (LONGEST_WORD // 2 + 1),)), "a word of args has 131072 bytes"),
+        (a_container(env={f"A{n}": "v" * 100_000 for n in range(10)}), "together, more than the 1000000"),
+        (a_container(args=("<" * 100_000, "v" * 100_000) * 2), "together, more than the 1000000"),
+    ],
+)
+def test_more_is_refused_by_name_without_its_text(container: Container, words: str) -> None:
+    with pytest.raises(UnsupportedPod, match=f"^container main: .*{words}") as failure:
+        container_text(container)
+
+    assert len(str(failure.value)) < 300
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x", "", ".", "a\0b"])

@@ -124,3 +124,13 @@ def test_the_images_variables_are_there_unless_the_pod_sets_them(start: Starter,
 
     assert job.finish() == 0
     assert job.log() == "of the image, of the pod\n"
+
+
+def test_the_largest_values_that_are_taken_arrive(start: Starter) -> None:
+    env = {f"V{n}": "v" * (128 * 1024 - 1 - len("SINGULARITYENV_V0=")) for n in range(5)}
+    args = ("x" * (128 * 1024 - 1),) * 2
+    text = 'echo "${#V0} ${#V4} $# ${#1} ${#2}"'
+    job = start(a_pod(a_container("main", "sh", "-c", text, "sh", args=args, env=env)))
+
+    assert job.finish() == 0
+    assert job.log() == "131053 131053 2 131071 131071\n"
