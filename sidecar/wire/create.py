@@ -9,7 +9,7 @@ import msgspec
 from sidecar.domain import pod as domain
 from sidecar.domain.downward import Downward
 from sidecar.domain.plan import SitePolicy
-from sidecar.errors import MalformedRequest
+from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import decode, fields, options, resources
 from sidecar.wire import kubernetes as kube
 from sidecar.wire.containers import read_container
