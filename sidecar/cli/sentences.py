@@ -32,7 +32,9 @@ def _accepted(event: ev.PodAccepted) -> str:
     scratch = event.requested_ephemeral_storage_bytes
     wants += [f"{scratch // _MIB} MiB of ephemeral storage, which is recorded only"] if scratch else []
     asks = f"; asks for {', '.join(wants)}" if wants else ""
-    return f"the pod was accepted: {names}; restartPolicy {event.restart_policy}{asks}" + "".join(
+    # The group is recorded where the user is not the daemon's own.
+    user = f"; runs as user {event.run_as_user}, group {event.run_as_group}" if event.run_as_group is not None else ""
+    return f"the pod was accepted: {names}; restartPolicy {event.restart_policy}{asks}{user}" + "".join(
         f"; {text}" for text in event.notes
     )
 
