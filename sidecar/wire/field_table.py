@@ -174,7 +174,8 @@ _CONTAINER = (
     honoured("image", "run by Apptainer", _PODS),
     honoured("command", "replaces the image's entrypoint; $(VAR) is expanded", _VALUES),
     honoured("args", "replace the image's CMD; $(VAR) is expanded", _VALUES),
-    honoured("workingDir", "where the command starts, which must exist; without it the image's WORKDIR", _ROOT),
+    honoured("workingDir", "where the command starts, made in a volume where it is missing, else it must be in the "
+             "image; without it the image's WORKDIR", _ROOT),
     honoured("ports", "as in Kubernetes, for information", _NETWORK),
     honoured("ports.name", "for information", _NETWORK),
     honoured("ports.containerPort", "for information: every port can be reached", _NETWORK),

@@ -137,6 +137,12 @@ def test_a_variable_that_no_process_can_have_is_refused(name: str) -> None:
         with_container(env=[{"name": name, "value": SECRET}])
 
 
+def test_of_two_variables_with_one_name_the_last_counts() -> None:
+    env = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "A", "value": "3"}]
+
+    assert dict(with_container(env=env).containers[0].env) == {"A": "3", "B": "2"}
+
+
 def test_field_references_left_by_interlink_are_resolved() -> None:
     env = [{"name": n, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{n}"}}} for n in ("name", "namespace", "uid")]
 

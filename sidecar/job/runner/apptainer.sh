@@ -24,18 +24,24 @@ sidecar_runtime_start() {
 # The runtime passes over an image's WORKDIR, but keeps the image's configuration beside its file system, where it comes
 # from a registry. Leave in sidecar_working_dir where the container starts; nothing: where the runtime wants to.
 sidecar_image_working_dir() {
-    local kept=$sidecar_private/$sidecar_image_key.workdir id type config
+    local kept=$sidecar_private/$sidecar_image_key.workdir
     [[ -z $sidecar_working_dir && -f $sidecar_image ]] || return 0
     if [[ ! -e $kept ]]; then
-        while IFS='|' read -r id _ _ _ type; do
-            [[ $type == JSON.Generic* ]] || continue
-            sidecar_call=("$sidecar_program" sif dump "${id// /}" "$sidecar_image")
-            config=$(sidecar_execute_pull 2>/dev/null)
-            # The other one is what the runtime itself knows about the image.
-            [[ $config == '{"data":'* ]] || sidecar_working_dir_in "$config" >"$kept"
-        done < <(sidecar_call=("$sidecar_program" sif list "$sidecar_image") && sidecar_execute_pull 2>/dev/null)
+        sidecar_find_working_dir >"$kept.$BASHPID" 2>/dev/null
+        mv -f "$kept.$BASHPID" "$kept" # another container of the same image may be looking, too
     fi
-    { sidecar_working_dir=$(<"$kept"); } 2>/dev/null
+    sidecar_working_dir=$(<"$kept")
+}
+
+sidecar_find_working_dir() {
+    local id type config
+    while IFS='|' read -r id _ _ _ type; do
+        [[ $type == JSON.Generic* ]] || continue
+        sidecar_call=("$sidecar_program" sif dump "${id// /}" "$sidecar_image")
+        config=$(sidecar_execute_pull)
+        # The other one is what the runtime itself knows about the image.
+        [[ $config == '{"data":'* ]] || sidecar_working_dir_in "$config"
+    done < <(sidecar_call=("$sidecar_program" sif list "$sidecar_image") && sidecar_execute_pull)
 }
 
 # sidecar_working_dir_in JSON: in a text, quotes are behind backslashes, so that only a key can look like this.

@@ -31,7 +31,7 @@ sidecar_mount() {
 }
 
 # sidecar_make_mount_point DESTINATION SOURCE: inside one of the pod's own volumes that is mounted already, also a
-# read-only one, as a kubelet does; everywhere else the runtime sees to it.
+# read-only one, as a kubelet does; everywhere else the runtime sees to it. A working directory there is made as well.
 # Source: https://github.com/kubernetes/kubernetes/blob/master/pkg/volume/util/nested_volumes.go
 sidecar_make_mount_point() {
     local outer inner=

@@ -80,6 +80,15 @@ def test_volumes_are_mounted_inside_read_only_volumes_and_over_files_of_the_imag
     assert job.log().splitlines() == ["w", "value", "2", "bin", "other", "value"]
 
 
+def test_a_working_directory_inside_a_volume_is_made(start: Starter) -> None:
+    mount = Mount(volume="work", path="/w")
+    main = a_container("main", "pwd", mounts=(mount,), working_dir="/w/deep/down")
+    job = start(a_pod(main, volumes=(EmptyDirVolume(name="work"),)))
+
+    assert job.finish() == 0
+    assert job.log() == "/w/deep/down\n"
+
+
 def test_several_containers_have_the_same_volumes(start: Starter) -> None:
     mounts = (Mount(volume="conf", path="/c"), Mount(volume="work", path="/w"))
     job = start(
