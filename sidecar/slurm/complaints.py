@@ -50,6 +50,12 @@ _TRANSIENT = re.compile(
 Source: https://github.com/SchedMD/slurm/blob/master/src/common/slurm_errno.c
 """
 
+_TOO_LONG = "parameter too long"
+_TOO_LONG_HINT = (
+    "; a script larger than Slurm's max_script_size is refused with these words, and with SHARED_FS=false the contents "
+    "of the pod's volumes are in it"
+)
+"""Tried with 22.05; source of the limit: https://slurm.schedmd.com/slurm.conf.html#OPT_max_script_size=#"""
 _NO_ACCOUNTING = "accounting storage is disabled"
 """sacct where ``AccountingStorageType`` is not set: https://slurm.schedmd.com/accounting.html."""
 
@@ -63,7 +69,7 @@ def refusal(program: str, answer: Answer) -> SlurmError:
     message = words(program, answer)
     if answer.code < 0 or 126 <= answer.code < 255 or _is_transient(answer.stderr):
         return SlurmUnreachable(message)
-    return SlurmRefused(message)
+    return SlurmRefused(message + (_TOO_LONG_HINT if _TOO_LONG in answer.stderr else ""))
 
 
 def failure(program: str, answer: Answer) -> SlurmError:

@@ -73,6 +73,14 @@ def test_an_sbatch_that_was_killed_or_not_found_by_its_wrapper_is_no_refusal(cod
     assert type(refusal("sbatch", Answer(code=code))) is SlurmUnreachable
 
 
+def test_a_script_that_is_too_large_is_told_as_that() -> None:
+    stderr = "sbatch: error: Batch job submission failed: Pathname of a file, directory or other parameter too long\n"
+    error = refusal("sbatch", Answer(code=1, stderr=stderr))
+
+    assert type(error) is SlurmRefused
+    assert "max_script_size" in str(error)
+
+
 def test_the_last_line_decides_after_retries() -> None:
     stderr = (
         "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n"
