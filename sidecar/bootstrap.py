@@ -72,6 +72,7 @@ def job_site(settings: Settings) -> JobSite:
         runtime_prefix=settings.singularity_prefix,
         tsocks_library=settings.tsocks_path if settings.tsocks else "",
         tsocks_login=settings.tsocks_login_node,
+        registry_auth_file=settings.registry_auth_file,
         allowed_host_paths=settings.allowed_host_paths,
         protected_paths=settings.policy.protected_paths,
     )

@@ -19,7 +19,7 @@ from sidecar.domain.users import JobUser
 from sidecar.drain import Drain
 from sidecar.errors import LogUnavailable, NodeDraining, SlurmRefused, UnknownPod
 from sidecar.history import History
-from sidecar.job import directory, users
+from sidecar.job import directory, registry_logins, users
 from sidecar.job.site import JobSite
 from sidecar.locks import KeyedLocks
 from sidecar.submission import Submitter, new_token
@@ -85,7 +85,8 @@ class Service:
     def _accept(self, pod: Pod) -> PodState:
         """Write the pod's files, then its record: a record without files could never be submitted."""
         token = new_token()
-        plan = planning.plan(pod, self._policy, token=token)
+        logins = registry_logins.of_site(self._site.registry_auth_file, pod.namespace)
+        plan = planning.plan(pod, self._policy, token=token, site_logins=logins)
         user = users.other_than(self._policy.users.own_uid, plan.uid, pod.run_as_group)
         if user is not None and self._site.shared_fs:
             directory.prepare_cache(self._site.data_root, user)

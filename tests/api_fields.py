@@ -99,6 +99,7 @@ _NEEDED: dict[str, Json] = {
     "sources.configMap": {"name": "c"},
     "sources.secret": {"name": "s"},
     "serviceAccountToken": {"path": "path"},
+    "spec.imagePullSecrets": {"name": "registry"},
     "spec.hostAliases": {"ip": "10.0.0.1"},
     "fieldRef": {"fieldPath": "metadata.name"},
     "resourceFieldRef": {"resource": "limits.cpu"},
@@ -109,7 +110,10 @@ _NEEDED: dict[str, Json] = {
 """What an object must have beside the field; by the last parts of its path."""
 RETRIEVED: Json = {
     "configMaps": [{"metadata": {"name": "c"}, "data": {"key": "text"}}],
-    "secrets": [{"metadata": {"name": "s"}, "data": {"key": "dGV4dA=="}}],
+    "secrets": [
+        {"metadata": {"name": "s"}, "data": {"key": "dGV4dA=="}},
+        {"metadata": {"name": "registry"}, "data": {".dockerconfigjson": "e30="}},
+    ],
     "projectedvolumemaps": [{"metadata": {"name": "v"}, "data": {"path": "text"}}],
 }
 """The contents of the volumes in :func:`a_pod_that_sets`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from sidecar.domain.logins import choose
 from sidecar.domain.plan import JobPlan, PlannedContainer
 from sidecar.domain.pod import (
     Container,
@@ -85,7 +86,11 @@ def a_plan(pod: Pod, *, sbatch_options: tuple[str, ...] = (), job_name: str = "d
         sbatch_options=sbatch_options,
         containers=tuple(
             PlannedContainer(
-                container=c, image=c.image, runtime_options=RUNTIME_OPTIONS, is_writable=not c.read_only_root
+                container=c,
+                image=c.image,
+                login=choose(c.image, pod.logins),
+                runtime_options=RUNTIME_OPTIONS,
+                is_writable=not c.read_only_root,
             )
             for c in pod.containers
         ),

@@ -8,11 +8,14 @@ import json
 import subprocess
 import tarfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+_KIND = "application/vnd.oci.image"
+MANIFEST = f"{_KIND}.manifest.v1+json"
 _FOLDERS = ("bin", "etc", "tmp", "srv", "srv/app", "open", "var")
-_PROGRAMS = ("sh", "env", "cat", "ls", "pwd", "echo", "printf", "touch", "true", "id", "rm", "mkdir")
+_PROGRAMS = ("sh", "env", "cat", "ls", "pwd", "echo", "printf", "touch", "true", "id", "rm", "mkdir", "sleep")
 
 
 def build(image: Path, busybox: Path, config: Mapping[str, Any]) -> None:
@@ -23,33 +26,41 @@ def build(image: Path, busybox: Path, config: Mapping[str, Any]) -> None:
     """
     layout = image.with_suffix(".oci")
     (layout / "blobs" / "sha256").mkdir(parents=True)
-    layer = _blob(layout, _layer(busybox))
-    whole = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": config,
-        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
-    }
-    kind = "application/vnd.oci.image"
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": f"{kind}.manifest.v1+json",
-        "config": {"mediaType": f"{kind}.config.v1+json", **_blob(layout, json.dumps(whole).encode())},
-        "layers": [{"mediaType": f"{kind}.layer.v1.tar", **layer}],
-    }
-    found = {"mediaType": f"{kind}.manifest.v1+json", **_blob(layout, json.dumps(manifest).encode())}
+    packed = layer(busybox)
+    whole, manifest = documents(packed, config)
+    for content in (packed, whole, manifest):
+        (layout / "blobs" / "sha256" / digest(content).partition(":")[2]).write_bytes(content)
+    found = {"mediaType": MANIFEST, "digest": digest(manifest), "size": len(manifest)}
     (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [found]}))
     (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     subprocess.run(["apptainer", "--quiet", "pull", str(image), f"oci:{layout}"], check=True, capture_output=True)
 
 
-def _blob(layout: Path, content: bytes) -> dict[str, Any]:
-    name = hashlib.sha256(content).hexdigest()
-    (layout / "blobs" / "sha256" / name).write_bytes(content)
-    return {"digest": f"sha256:{name}", "size": len(content)}
+def digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _layer(busybox: Path) -> bytes:
+def documents(packed: bytes, config: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """The configuration and the manifest of an image with one layer."""
+    whole = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [digest(packed)]},
+    }
+    text = json.dumps(whole).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {"mediaType": f"{_KIND}.config.v1+json", "digest": digest(text), "size": len(text)},
+        "layers": [{"mediaType": f"{_KIND}.layer.v1.tar", "digest": digest(packed), "size": len(packed)}],
+    }
+    return text, json.dumps(manifest).encode()
+
+
+@cache
+def layer(busybox: Path) -> bytes:
+    """A root with a static busybox, as a tar archive."""
     command = ["apptainer", "--silent", "exec", str(busybox), "cat", "/bin/busybox"]
     program = subprocess.run(command, check=True, capture_output=True).stdout
     buffer = io.BytesIO()

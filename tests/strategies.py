@@ -33,6 +33,9 @@ CONTAINER_EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(ev.ContainerTerminated, container=NAMES, attempt=ATTEMPTS, exit_code=CODES, reason=WORDS),
     st.builds(ev.ContainerRestarting, container=NAMES, attempt=ATTEMPTS, delay_seconds=st.just(10)),
     st.builds(ev.ImagePullFailed, container=NAMES, attempt=ATTEMPTS, message=WORDS),
+    st.builds(
+        ev.ImagePullBackOff, container=NAMES, attempt=ATTEMPTS, tries=st.integers(1, 3), delay_seconds=st.just(10)
+    ),
 )
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     CONTAINER_EVENTS,

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sidecar import __version__
-from sidecar.cli import pod_verbs
+from sidecar.cli import image_verbs, pod_verbs
 from sidecar.cli.console import NAME, complain, note, print_json, say
 from sidecar.cli.options import AsJson, Config, ErrorsOnly, PluginConfig, Verbose, load_settings
 from sidecar.errors import InvalidSettings, SidecarError
@@ -113,6 +113,7 @@ def check(
 
 
 app.add_typer(pod_verbs.app)
+app.add_typer(image_verbs.app, name="image")
 
 
 @app.command()

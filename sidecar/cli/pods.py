@@ -163,12 +163,13 @@ def rendered(settings: Settings, translation: manifest.Translation) -> str:
     """
     from sidecar.bootstrap import job_site
     from sidecar.domain.planning import plan
-    from sidecar.job import script
+    from sidecar.job import registry_logins, script
     from sidecar.job.paths import PodDirectory
     from sidecar.wire import create
 
     pod = create.read(msgspec.json.encode(translation.request), settings.policy)
-    planned = plan(pod, settings.policy, token=_NO_TOKEN)
+    logins = registry_logins.of_site(settings.registry_auth_file, pod.namespace)
+    planned = plan(pod, settings.policy, token=_NO_TOKEN, site_logins=logins)
     for text in (*pod.notes, *planned.notes):
         note(text)
     place = PodDirectory.of(settings.data_root_folder, namespace=pod.namespace, uid=pod.uid)

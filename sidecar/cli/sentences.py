@@ -81,6 +81,10 @@ _SENTENCES: dict[type[ev.Event], Callable[[Any], str]] = {
     ev.JobQueued: lambda e: f"the job waits in the queue{_because(e.reason)}",
     ev.JobStarted: lambda e: f"the job started on {e.nodes or 'a node'}",
     ev.ImagePullFailed: lambda e: f"the image of container {e.container} could not be had{_because(e.message)}",
+    ev.ImagePullBackOff: lambda e: (
+        f"the image of container {e.container} could not be had, another try follows in {e.delay_seconds} s"
+        f"{_because(e.message)}"
+    ),
     ev.ContainerStarted: _started,
     ev.ContainerTerminated: _terminated,
     ev.ContainerRestarting: lambda e: f"container {e.container} will start again in {e.delay_seconds} s",

@@ -134,12 +134,26 @@ class JobStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePullFailed(Event):
-    """The container's image could not be had; the message is the runtime's."""
+    """The container's image could not be had, and nobody tries any more; the message is the runtime's."""
 
     kind = "image_pull_failed"
     container: str
     attempt: int
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePullBackOff(Event):
+    """The container's image could not be had this time; the message is the runtime's."""
+
+    kind = "image_pull_back_off"
+    container: str
+    attempt: int
+    tries: int
+    """Of this attempt so far: 1, 2, ..."""
+    delay_seconds: int
+    """Until the next one."""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +282,7 @@ KINDS: dict[str, type[Event]] = {
         JobQueued,
         JobStarted,
         ImagePullFailed,
+        ImagePullBackOff,
         ContainerStarted,
         ContainerTerminated,
         ContainerRestarting,

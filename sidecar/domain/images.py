@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from sidecar.domain import references
 from sidecar.domain.pod import PullPolicy
 from sidecar.errors import UnsupportedPod
 
@@ -19,16 +20,21 @@ def resolve(image: str, *, image_root: str, image_prefix: str) -> str:
     ``ImagePrefix``; with neither it is an image of a registry, ``docker.io`` unless the name begins with another
     (as in https://kubernetes.io/docs/concepts/containers/images/#image-names).
 
-    :raises UnsupportedPod: the name is empty, begins with a dash or contains white space
+    A digest says which image it is, so the tag before it is left out, as a kubelet does.
+
+    :raises UnsupportedPod: the name is empty, begins with a dash, contains white space, or is none that a registry has
     """
     if not image or image.startswith("-") or _UNSAFE.search(image):
         raise UnsupportedPod(f"InvalidImageName: {image!r} is not the name of an image")
-    if image.startswith("/") or _SCHEME.match(image):
+    if not image.startswith("/") and not _SCHEME.match(image):
+        prefix = image_root or image_prefix or "docker://"
+        image = (f"{prefix}/" if prefix.startswith("/") and not prefix.endswith("/") else prefix) + image
+    if not image.startswith(references.SCHEMES):
         return image
-    prefix = image_root or image_prefix or "docker://"
-    if prefix.startswith("/") and not prefix.endswith("/"):
-        prefix += "/"
-    return prefix + image
+    try:
+        return references.checked(image)
+    except ValueError as error:
+        raise UnsupportedPod(f"InvalidImageName: {error}") from error
 
 
 def default_pull_policy(image: str) -> PullPolicy:

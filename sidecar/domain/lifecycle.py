@@ -63,6 +63,7 @@ TRANSITIONS: list[TransitionConfigDict] = [
     # Again while running, when a job that Slurm's queue had ceased to list is listed again.
     _moves("job_started", _WITH_JOB, Phase.RUNNING),
     _stays("image_pull_failed", [Phase.RUNNING]),
+    _stays("image_pull_back_off", [Phase.RUNNING]),
     _stays("container_started", [Phase.RUNNING]),
     _stays("container_restarting", [Phase.RUNNING]),
     # A job can end without ever having started: its containers then end with it.

@@ -110,21 +110,24 @@ def assume_running(state: PodState, evidence: JobEvidence) -> list[Observation]:
 
 
 def _is_news(state: PodState, event: ev.Event) -> bool:
+    if isinstance(event, ev.JobStarted):
+        return state.phase is Phase.SUBMITTED
+    container = _running(state, getattr(event, "container", ""))
+    return container is not None and _is_news_of(container, event)
+
+
+def _is_news_of(container: ContainerState, event: ev.Event) -> bool:
     match event:
-        case ev.JobStarted():
-            return state.phase is Phase.SUBMITTED
-        case ev.ImagePullFailed(container=name, attempt=attempt):
-            container = _running(state, name)
-            return container is not None and _is_before_start(container, attempt) and not container.image_failed
-        case ev.ContainerStarted(container=name, attempt=attempt):
-            container = _running(state, name)
-            return container is not None and _is_before_start(container, attempt)
-        case ev.ContainerTerminated(container=name, attempt=attempt):
-            container = _running(state, name)
-            return container is not None and container.termination is None and attempt == container.attempt
-        case ev.ContainerRestarting(container=name, attempt=attempt):
-            container = _running(state, name)
-            return container is not None and attempt == container.attempt + 1
+        case ev.ImagePullFailed(attempt=attempt):
+            return _is_before_start(container, attempt) and not container.image_failed
+        case ev.ImagePullBackOff(attempt=attempt, tries=tries):
+            return _is_before_start(container, attempt) and tries > container.pull_tries
+        case ev.ContainerStarted(attempt=attempt):
+            return _is_before_start(container, attempt)
+        case ev.ContainerTerminated(attempt=attempt):
+            return container.termination is None and attempt == container.attempt
+        case ev.ContainerRestarting(attempt=attempt):
+            return attempt == container.attempt + 1
         case _:
             return False
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sidecar.domain.flags import Flag
+from sidecar.domain.logins import Login
 from sidecar.domain.pod import Container, Resources
 from sidecar.domain.users import UserPolicy
 
@@ -60,6 +61,8 @@ class PlannedContainer:
     container: Container
     image: str
     """What the runtime is given: an absolute path or a URI such as ``docker://docker.io/library/busybox:1.36``."""
+    login: Login | None = None
+    """For the registry of ``image``."""
     runtime_options: tuple[str, ...]
     """All options of the runtime call except mounts, working directory and environment."""
     is_writable: bool = False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sidecar.domain import devices, images, users
 from sidecar.domain import flags as sbatch_flags
+from sidecar.domain import logins as registry_logins
 from sidecar.domain.flags import Flag
+from sidecar.domain.logins import Login
 from sidecar.domain.plan import Flavor, JobPlan, PlannedContainer, SitePolicy
 from sidecar.domain.pod import ClaimVolume, Container, ContainerRole, HostPathVolume, Pod, Resources
 from sidecar.domain.resources import effective
@@ -25,10 +27,11 @@ _WRITING = frozenset({"-o", "--overlay", "-w", "--writable", "--writable-tmpfs"}
 _MIB = 1024 * 1024
 
 
-def plan(pod: Pod, policy: SitePolicy, *, token: str) -> JobPlan:
+def plan(pod: Pod, policy: SitePolicy, *, token: str, site_logins: Sequence[Login] = ()) -> JobPlan:
     """Decide how a pod becomes a job.
 
     :param token: of this submission; part of the job's name unless the pod names the job
+    :param site_logins: for the registries of images that none of the pod's own logins fits
     :raises UnsupportedPod: the pod asks for what the site does not allow or the sidecar cannot do
     """
     _check_policy(pod, policy)
@@ -52,7 +55,7 @@ def plan(pod: Pod, policy: SitePolicy, *, token: str) -> JobPlan:
     return JobPlan(
         job_name=name,
         sbatch_options=tuple(str(flag) for flag in all_flags if flag.name != "job-name"),
-        containers=tuple(_planned(container, pod, policy) for container in pod.containers),
+        containers=tuple(_planned(container, pod, policy, site_logins) for container in pod.containers),
         requests=_requests(stated, all_flags),
         uid=users.choose(pod.run_as_user, pod.run_as_group, policy=policy.users, flavor=flavor, flavors=policy.flavors),
         notes=(*notes, *device_notes, *_mpi_notes(pod)),
@@ -204,12 +207,14 @@ def _requests(stated: Resources, flags: list[Flag]) -> Resources:
     )
 
 
-def _planned(container: Container, pod: Pod, policy: SitePolicy) -> PlannedContainer:
+def _planned(container: Container, pod: Pod, policy: SitePolicy, site_logins: Sequence[Login]) -> PlannedContainer:
     options = [*policy.runtime_options, *pod.options.runtime_options]
     options += [o for o in devices.runtime_options(dict(container.requests.devices)) if o not in options]
+    image = images.resolve(container.image, image_root=pod.options.image_root, image_prefix=policy.image_prefix)
     return PlannedContainer(
         container=container,
-        image=images.resolve(container.image, image_root=pod.options.image_root, image_prefix=policy.image_prefix),
+        image=image,
+        login=registry_logins.choose(image, pod.logins) or registry_logins.choose(image, site_logins),
         runtime_options=tuple(options),
         is_writable=_is_writable(container, pod, policy, options),
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sidecar.domain.logins import Login
 from sidecar.domain.names import Names
 
 
@@ -176,6 +177,8 @@ class Pod:
     job_script: str = field(default="", repr=False)
     """A script that runs in place of the containers; empty: the containers run."""
     options: JobOptions = JobOptions()
+    logins: tuple[Login, ...] = ()
+    """From the pod's imagePullSecrets."""
     run_as_user: int | None = None
     run_as_group: int | None = None
     notes: tuple[str, ...] = ()

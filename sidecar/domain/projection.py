@@ -111,6 +111,16 @@ def _image_pull_failed(state: PodState, event: ev.ImagePullFailed, at: datetime)
     return _change_container(state, event.container, reason="ErrImagePull", message=event.message)
 
 
+def _image_pull_back_off(state: PodState, event: ev.ImagePullBackOff, at: datetime) -> PodState:
+    return _change_container(
+        state,
+        event.container,
+        reason="ImagePullBackOff",
+        message=f"try {event.tries} failed, the next follows in {event.delay_seconds} s: {event.message}",
+        pull_tries=event.tries,
+    )
+
+
 def _container_started(state: PodState, event: ev.ContainerStarted, at: datetime) -> PodState:
     return _change_container(
         state,
@@ -156,6 +166,7 @@ def _container_restarting(state: PodState, event: ev.ContainerRestarting, at: da
         reason="ImagePullBackOff" if pull_failed else "CrashLoopBackOff",
         message=f"back-off {event.delay_seconds}s before the next start",
         attempt=event.attempt,
+        pull_tries=0,
         started_at=None,
         previous=ended,
         termination=None,
@@ -209,6 +220,7 @@ _CHANGES: dict[type[ev.Event], Callable[[PodState, Any, datetime], PodState]] = 
     ev.JobQueued: _job_queued,
     ev.JobStarted: _job_started,
     ev.ImagePullFailed: _image_pull_failed,
+    ev.ImagePullBackOff: _image_pull_back_off,
     ev.ContainerStarted: _container_started,
     ev.ContainerTerminated: _container_terminated,
     ev.ContainerRestarting: _container_restarting,

@@ -43,6 +43,8 @@ class ContainerState:
     message: str = ""
     attempt: int = 0
     """0 for the first start; equals Kubernetes' ``restartCount``."""
+    pull_tries: int = 0
+    """How often the image could not be had in the present attempt."""
     started_at: datetime | None = None
     termination: Termination | None = None
     """Of the present attempt, while terminated."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from sidecar.domain import devices
+from sidecar.domain import devices, logins
 from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import Container, FilesVolume, Pod, VolumeFile
 from sidecar.errors import UnsupportedPod
@@ -50,11 +50,18 @@ def pod_files(pod: Pod, plan: JobPlan) -> list[PodFile]:
 
 
 def _container_files(plan: JobPlan) -> Iterator[PodFile]:
-    containers = [planned.container for planned in plan.containers]
-    shares = devices.gpu_shares(containers)
-    for container in containers:
+    shares = devices.gpu_shares([planned.container for planned in plan.containers])
+    for planned in plan.containers:
+        container = planned.container
         path = PurePosixPath("containers", f"{container.name}.sh")
         yield PodFile(path, container_text(container, shares.get(container.name)), 0o600)
+        if planned.login:
+            yield PodFile(login_path(container.name), logins.as_config(planned.login, planned.image), 0o600)
+
+
+def login_path(container: str) -> PurePosixPath:
+    """The login for a container's registry, as the runtime reads it; secret."""
+    return PurePosixPath("containers", f"{container}.auth.json")
 
 
 def _shell_files(pod: Pod) -> Iterator[PodFile]:

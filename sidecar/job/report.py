@@ -71,6 +71,16 @@ class ImageFailed(ContainerFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBackOff(ContainerFact):
+    """The image could not be had; after ``delay`` seconds it is tried again."""
+
+    tries: _Count
+    delay: _Count
+    message: str = ""
+    """As of :class:`ImageFailed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerStarted(ContainerFact):
     """The runtime was called."""
 
@@ -107,6 +117,7 @@ _FACTS: Mapping[str, type[Fact]] = {
     "job_started": JobStarted,
     "image_pulling": ImagePulling,
     "image_failed": ImageFailed,
+    "image_backoff": ImageBackOff,
     "container_started": ContainerStarted,
     "container_terminated": ContainerTerminated,
     "container_restarting": ContainerRestarting,
@@ -169,7 +180,7 @@ def _parse_fact(line: bytes) -> Fact | None:
 
 
 def _with_message(directory: PodDirectory, fact: Fact) -> Fact:
-    if not isinstance(fact, ImageFailed):
+    if not isinstance(fact, ImageFailed | ImageBackOff):
         return fact
     return replace(fact, message=_pull_message(directory, fact.container))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import io
 import shlex
 import tarfile
@@ -30,7 +29,8 @@ from sidecar.domain.pod import (
     Volume,
 )
 from sidecar.errors import UnsupportedPod
-from sidecar.job.contents import PodFile, pod_files
+from sidecar.job import images
+from sidecar.job.contents import PodFile, login_path, pod_files
 from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
 
@@ -62,7 +62,7 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
     """
     options = pod.options
     _check_mpi(pod, plan, site)
-    return _template().render(
+    return _template("job.slurm.j2").render(
         pod=pod,
         plan=plan,
         directory=directory,
@@ -76,6 +76,8 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
         main_names=_names(plan, ContainerRole.MAIN),
         disk_volumes=[v.name for v in _empty_dirs(pod) if not v.in_memory],
         memory_volumes=[v.name for v in _empty_dirs(pod) if v.in_memory],
+        keys=lambda planned: images.cache_keys(planned, pod.namespace),
+        login_file=login_path,
         mounts={p.container.name: _mount_words(p.container, pod) for p in plan.containers},
         host_aliases=[" ".join(alias) for alias in pod.names.aliases],
         resolver="none" if not pod.names.has_resolver else "own" if pod.names.resolver_is_own else "more",
@@ -84,8 +86,24 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
     )
 
 
+def warm(image: str, key: str, *, namespace: str, login_file: str, site: JobSite) -> str:
+    """The text of a script that fetches an image as a job would.
+
+    :param image: as the runtime is given it
+    :param namespace: whose it is, where there is a login
+    """
+    return _template("warm.sh.j2").render(
+        site=site,
+        runner=_runner(("apptainer", "images")),
+        image=image,
+        key=key,
+        namespace=namespace,
+        login_file=login_file,
+    )
+
+
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=select_autoescape(enabled_extensions=()),
@@ -96,18 +114,17 @@ def _template() -> Template:
     )
     environment.filters |= {
         "directive": directive,
-        "key": lambda image: hashlib.sha256(image.encode()).hexdigest(),
         "quote": lambda text: shlex.quote(str(text)),
         "words": lambda words: f"({shlex.join(words)})",
         "yes": lambda value: "yes" if value else "no",
     }
-    return environment.get_template("job.slurm.j2")
+    return environment.get_template(name)
 
 
 @cache
-def _runner() -> str:
+def _runner(parts: tuple[str, ...] = _RUNNER_PARTS) -> str:
     """The runner's files as one text, without their headers for shellcheck."""
-    texts = [(_HERE / "runner" / f"{part}.sh").read_text() for part in _RUNNER_PARTS]
+    texts = [(_HERE / "runner" / f"{part}.sh").read_text() for part in parts]
     return "\n".join(text.split("\n", 2)[2] for text in texts)
 
 

@@ -28,6 +28,8 @@ class JobSite:
     """The proxy library that containers are started with; empty: no proxy."""
     tsocks_login: tuple[str, ...] = ()
     """Words for ssh: the login node that the proxy's tunnel leads through."""
+    registry_auth_file: Path | None = None
+    """Logins for registries, in the form of Docker's ``config.json``; ``{namespace}`` in it is the pod's."""
     allowed_host_paths: tuple[str, ...] = ()
     """Path prefixes that may be mounted; empty: any."""
     protected_paths: tuple[str, ...] = ()

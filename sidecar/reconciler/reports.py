@@ -97,17 +97,22 @@ def _add(before: NewFacts, added: report.Report) -> NewFacts:
 
 def events_of(fact: report.Fact) -> Sequence[ev.Event]:
     """What a fact of the report is in a pod's history."""
+    events: Sequence[ev.Event] = ()
     match fact:
         case report.JobStarted(node=node):
-            return [ev.JobStarted(nodes=node)]
+            events = [ev.JobStarted(nodes=node)]
         case report.ImageFailed(container=name, attempt=attempt, message=message):
-            return [ev.ImagePullFailed(container=name, attempt=attempt, message=message)]
+            events = [ev.ImagePullFailed(container=name, attempt=attempt, message=message)]
+        case report.ImageBackOff(container=name, attempt=attempt, tries=tries, delay=delay, message=text):
+            back_off = ev.ImagePullBackOff(
+                container=name, attempt=attempt, tries=tries, delay_seconds=delay, message=text
+            )
+            events = [back_off]
         case report.ContainerStarted(container=name, attempt=attempt):
-            return [ev.ContainerStarted(container=name, attempt=attempt)]
+            events = [ev.ContainerStarted(container=name, attempt=attempt)]
         case report.ContainerTerminated(container=name, attempt=attempt, code=code):
             reason = "Completed" if code == 0 else "Error"
-            return [ev.ContainerTerminated(container=name, attempt=attempt, exit_code=code, reason=reason)]
+            events = [ev.ContainerTerminated(container=name, attempt=attempt, exit_code=code, reason=reason)]
         case report.ContainerRestarting(container=name, attempt=attempt, delay=delay):
-            return [ev.ContainerRestarting(container=name, attempt=attempt, delay_seconds=delay)]
-        case _:
-            return []
+            events = [ev.ContainerRestarting(container=name, attempt=attempt, delay_seconds=delay)]
+    return events

@@ -116,6 +116,14 @@ class Keys:
             "ImagePrefix", kinds.LINE, "Such as `docker://`: put before images that have no scheme and no leading `/`."
         )
     )
+    registry_auth_file: Path | None = field(
+        metadata=key(
+            "RegistryAuthFile",
+            kinds.PATH,
+            "Logins for image registries, in the form of Docker's `config.json`, for pods whose own do not fit; "
+            "`{namespace}` in it stands for the pod's. Read anew for every pod.",
+        )
+    )
     export_pod_data: bool = field(
         metadata=key(
             "ExportPodData",

@@ -89,5 +89,7 @@ class Settings(Keys):
 
     def _protected_paths(self) -> tuple[str, ...]:
         """As written and with symbolic links resolved: a pod may come either way."""
-        ours = (self.data_root_folder, self.database_path.parent, self.config_path)
+        ours = [self.data_root_folder, self.database_path.parent, self.config_path]
+        if self.registry_auth_file:
+            ours.append(Path(str(self.registry_auth_file).partition("{namespace}")[0].rstrip("/")))
         return tuple(dict.fromkeys(str(way) for path in ours for way in (path, os.path.realpath(path))))

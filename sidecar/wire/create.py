@@ -16,6 +16,7 @@ from sidecar.wire.containers import read_container
 from sidecar.wire.downward import downward_of
 from sidecar.wire.field_table import TABLE
 from sidecar.wire.names import read_names
+from sidecar.wire.pull_secrets import read_pull_secrets
 from sidecar.wire.security import user_and_group
 from sidecar.wire.volumes import read_volumes
 
@@ -38,6 +39,7 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
     whole = pod.spec.resources or kube.ResourceRequirements()
     downward = downward_of(pod, {"metadata.name": name, "metadata.namespace": namespace, "metadata.uid": uid})
     volumes, volume_notes = read_volumes(pod.spec, request.container or [], policy, downward)
+    logins, login_notes = read_pull_secrets(pod.spec, request.container or [])
     return domain.Pod(
         uid=uid,
         namespace=namespace,
@@ -52,9 +54,10 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         overhead=resources.of_pod(pod.spec.overhead, "spec.overhead"),
         job_script=request.jobScript or "",
         options=job_options,
+        logins=logins,
         run_as_user=user,
         run_as_group=group,
-        notes=(*_job_script_notes(request), *alias_notes, *volume_notes, *field_notes),
+        notes=(*_job_script_notes(request), *alias_notes, *login_notes, *volume_notes, *field_notes),
     )
 
 

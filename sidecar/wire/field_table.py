@@ -30,6 +30,7 @@ def resolved(path: str, sentence: str) -> Entry:
 _VALUES = "e2e/test_values.py"
 _PODS = "e2e/test_pods.py"
 _NETWORK = "e2e/test_network.py"
+_IMAGES = "integration/runner/test_runner_registry.py"
 _VOLUMES = "integration/runner/test_runner_volumes.py"
 _WIRE_VOLUMES = "unit/test_wire_volumes.py"
 _RESOURCES = "unit/test_resources.py"
@@ -212,7 +213,7 @@ _CONTAINER = (
     refused("volumeDevices", "jobs have no block devices"),
     ignored("terminationMessagePath", "what the container writes there is not read", "/dev/termination-log"),
     ignored("terminationMessagePolicy", "the log is not read for it", "File"),
-    honoured("imagePullPolicy", "when the image is fetched", "integration/runner/test_runner_images.py"),
+    honoured("imagePullPolicy", "when the image is fetched, or the registry asked for it", _IMAGES),
     honoured("securityContext", "as follows", "unit/test_wire_create.py"),
     *at("securityContext", _CONTAINER_SECURITY),
     ignored("stdin", "a batch job has no terminal"),
@@ -256,7 +257,8 @@ _SPEC = (
     refused("shareProcessNamespace", "each container sees its own processes"),
     honoured("securityContext", "as follows", "unit/test_wire_create.py"),
     *at("securityContext", _POD_SECURITY),
-    ignored("imagePullSecrets", "images are pulled as the site has set it up"),
+    honoured("imagePullSecrets", "logins for the pull, where the Secret arrives; else the site's", _IMAGES),
+    honoured("imagePullSecrets.name", "a Secret that a container mounts too: interLink sends no others", _IMAGES),
     honoured("hostname", "the containers' own; without it the pod's name; with mpi-flags and hostNetwork the node's",
              _NAMES),
     honoured("hostnameOverride", "wins over all other names", _NAMES),

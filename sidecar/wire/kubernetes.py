@@ -201,6 +201,10 @@ class DnsConfig(Kube):
     options: list[DnsOption] | None = None
 
 
+class ObjectName(Kube):
+    name: str = ""
+
+
 class PodSpec(Kube):
     containers: list[Container]
     init_containers: list[Container] | None = None
@@ -221,7 +225,7 @@ class PodSpec(Kube):
     node_name: str | None = None
     service_account_name: str | None = None
     host_network: bool | None = None
-    image_pull_secrets: list[Any] | None = None
+    image_pull_secrets: list[ObjectName] | None = None
 
 
 class Pod(Kube):

@@ -110,6 +110,16 @@ class Daemon:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-LOG_LINES:])
 
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A verb of the command line, with this daemon's configuration."""
+        return subprocess.run(
+            [sys.executable, "-m", "sidecar", *words, "--config", str(self._config)],
+            cwd=CHECKOUT,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
     def history(self, uid: str) -> list[str]:
         """The kinds of a pod's events, in order."""
         with sqlite3.connect(f"file:{self._database}?mode=ro", uri=True) as database:

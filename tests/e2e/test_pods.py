@@ -117,17 +117,6 @@ def test_an_absent_image_fails_the_pod_with_the_runtimes_words(vk: VirtualKubele
     assert "absent.sif" in message
 
 
-def test_an_image_that_no_registry_has_fails_the_pod_with_the_runtimes_words(vk: VirtualKubelet) -> None:
-    container = a_container() | {"image": "docker://127.0.0.1:1/no/such:1"}
-    vk.create_pod(a_pod("no-registry", container))
-    vk.wait_for("no-registry", "Failed")
-
-    message = vk.container("no-registry")["state"]["terminated"]["message"]
-    assert message.startswith("ErrImagePull: ")
-    assert "127.0.0.1:1" in message
-    assert "refused" in message
-
-
 def test_a_bad_partition_is_refused_with_sbatchs_words(vk: VirtualKubelet, daemon: Daemon) -> None:
     pod = vk.create_pod(a_pod("nowhere", flags="--partition=nowhere"))
 

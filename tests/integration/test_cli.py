@@ -182,7 +182,7 @@ def test_help_and_version_answer_without_a_configuration(site: Site) -> None:
     verbs = {line.split()[0] for line in site.run("--help").out.partition("Commands:")[2].splitlines() if line.strip()}
     assert verbs == {
         "serve", "check", "submit", "pods", "history", "logs", "delete", "render", "drain", "undrain", "replay",
-        "backup",
+        "backup", "image",
     }  # fmt: skip
 
 
@@ -204,6 +204,8 @@ def test_starting_loads_nothing_heavy() -> None:
         (["logs", "x", "--since", "soon"], "'soon' is not a span such as 10s, 5m, 2h or 1d"),
         (["pods", "--phase", "gone"], "'gone' is not one of Pending, Submitted, Running"),
         (["delete", "x", "--now", "--grace-period", "5"], "'--now' and '--grace-period'"),
+        (["image", "prune", "--unused-for", "long"], "'long' is not a span such as 10s, 5m, 2h or 1d"),
+        (["image", "warm"], "Missing argument 'IMAGE...'; see 'slurm-sidecar image warm --help'"),
         (["--verbose", "pods"], "belongs after the verb"),
         (["pods", "--config", "/nowhere.yaml"], "no configuration at /nowhere.yaml; name one with --config"),
     ],
@@ -231,6 +233,9 @@ def test_a_wrong_configuration_lists_every_problem(site: Site) -> None:
         (["backup", "copy.db"], "there is no database"),
         (["submit", "no.yaml"], "there is no file no.yaml"),
         (["render", "no.yaml"], "there is no file no.yaml"),
+        (["image", "warm", "/a.sif"], "/a.sif is a file, which jobs use as it is; there is nothing to fetch"),
+        (["image", "warm", "UPPER"], "InvalidImageName: 'UPPER' is not"),
+        (["image", "prune"], "squeue does not tell which jobs live, so nothing was removed"),
     ],
 )
 def test_what_is_missing_is_named_and_nothing_is_made(site: Site, words: list[str], complaint: str) -> None:

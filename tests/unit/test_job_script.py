@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sidecar.job
+from sidecar.domain.logins import Login
 from sidecar.domain.pod import (
     EmptyDirVolume,
     FilesVolume,
@@ -72,7 +73,7 @@ def everything() -> Pod:
         image="docker://docker.io/library/busybox:1.36",
         pull_policy=PullPolicy.ALWAYS,
     )
-    return a_pod(
+    pod = a_pod(
         an_init_container("setup", "true", mounts=mounts[1:2]),
         main,
         a_container("side-car", args=("--serve",)),
@@ -86,6 +87,7 @@ def everything() -> Pod:
         grace_seconds=45,
         options=OPTIONS,
     )
+    return replace(pod, logins=(Login(host="docker.io", fields=(("auth", "czNjcjN0OnMzY3IzdA=="),)),))
 
 
 def rendered(pod: Pod, site: JobSite = SITE, **plan: str) -> str:

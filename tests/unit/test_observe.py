@@ -106,6 +106,16 @@ def test_an_image_that_cannot_be_had_is_told_once() -> None:
     assert observe.report(state, facts) == []
 
 
+def test_every_try_for_an_image_is_told_once() -> None:
+    tries = [ev.ImagePullBackOff(container="main", attempt=0, tries=n, delay_seconds=10) for n in (1, 2)]
+    facts = timed([*tries, began()])
+    state = a_state(*RUNNING)
+    news = observe.report(state, facts)
+
+    assert kinds(news) == ["image_pull_back_off", "image_pull_back_off", "container_started"]
+    assert observe.report(after(state, news), facts) == []
+
+
 def test_facts_about_strangers_and_other_attempts_are_passed_over() -> None:
     facts = timed([began("stranger"), exited(0, attempt=4), began(attempt=2), restarting(3), exited(0, "stranger")])
 

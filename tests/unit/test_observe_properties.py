@@ -22,7 +22,13 @@ from tests.strategies import CONTAINERS, FACTS, WORDS, histories, reported
 Facts = list[tuple[Event, datetime]]
 WITH_JOB = histories(start=SUBMITTED).map(lambda h: fold(UID, timed(h))).filter(lambda s: not s.phase.is_final)
 TERMINAL = [state for state in SlurmState if state.is_terminal]
-CONTAINER_KINDS = (ev.ContainerStarted, ev.ContainerTerminated, ev.ContainerRestarting, ev.ImagePullFailed)
+CONTAINER_KINDS = (
+    ev.ContainerStarted,
+    ev.ContainerTerminated,
+    ev.ContainerRestarting,
+    ev.ImagePullFailed,
+    ev.ImagePullBackOff,
+)
 ALIVE = [state for state in SlurmState if state.is_waiting or state.is_active]
 
 

@@ -97,6 +97,15 @@ def test_a_missing_image_is_told_while_waiting_while_backing_off_and_at_the_end(
     assert (end.reason, end.message) == ("ErrImagePull", "ErrImagePull: manifest unknown")
 
 
+def test_an_image_that_is_tried_again_is_told_with_the_runtimes_words() -> None:
+    failed = ev.ImagePullBackOff(container="main", attempt=0, tries=2, delay_seconds=20, message="connection refused")
+    container = a_state(*RUNNING, failed).containers[0]
+
+    assert (container.status, container.reason) == (ContainerStatus.WAITING, "ImagePullBackOff")
+    assert container.message == "try 2 failed, the next follows in 20 s: connection refused"
+    assert main_of(a_state(*RUNNING, failed, began())) == (ContainerStatus.RUNNING, "")
+
+
 def test_a_refused_submission_ends_every_container_with_sbatchs_words() -> None:
     state = a_state(STARTED, ev.SubmissionFailed(reason="Invalid partition"), containers=[INIT, MAIN])
 

@@ -58,6 +58,17 @@ def test_an_image_that_could_not_be_had_comes_with_the_runtimes_words(job: Repor
     assert event == ev.ImagePullFailed(container="main", attempt=0, message="FATAL: manifest unknown")
 
 
+def test_a_try_for_an_image_comes_with_the_runtimes_words(job: ReportingJob) -> None:
+    job.directory.pull_log("main").write_text("FATAL: connection refused\n")
+    job.says("image_backoff", container="main", attempt=0, tries=1, delay=10)
+
+    ((event, _),) = reports_of(job).read(POD).settled
+
+    assert event == ev.ImagePullBackOff(
+        container="main", attempt=0, tries=1, delay_seconds=10, message="FATAL: connection refused"
+    )
+
+
 def test_what_was_taken_in_is_not_read_again(job: ReportingJob) -> None:
     reports = reports_of(job)
     job.says("container_started", container="main", attempt=0)

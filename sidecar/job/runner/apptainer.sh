@@ -3,8 +3,31 @@
 # Apptainer and Singularity: the only file that knows their command line. Each function leaves a call in sidecar_call.
 # Source: https://apptainer.org/docs/user/latest/cli.html
 
-# sidecar_runtime_pull IMAGE FILE: fetch the image into one file.
-sidecar_runtime_pull() { sidecar_call=("$sidecar_program" pull --force "$2" "$1"); }
+# sidecar_runtime_pull IMAGE FILE CACHE LOGIN: fetch the image into one file, with the login in a file, or none. In a
+# cache of its own, the runtime downloads it again only if the registry's digest is another.
+sidecar_runtime_pull() {
+    local login=()
+    [[ -z $4 ]] || login=(--authfile "$4")
+    sidecar_call=(env APPTAINER_CACHEDIR="$3" SINGULARITY_CACHEDIR="$3"
+        "$sidecar_program" pull "${login[@]}" --force "$2" "$1")
+}
+
+# sidecar_runtime_settle CACHE FILE: after a pull, layers are of no more use, nor is any image in the cache but the
+# newest; let that one and FILE share their room.
+sidecar_runtime_settle() {
+    local entry newest=
+    rm -rf "$1/cache/blob"
+    for entry in "$1"/cache/*/*; do
+        [[ -f $entry ]] || continue
+        if [[ -n $newest && $newest -nt $entry ]]; then
+            rm -f "$entry"
+        else
+            [[ -z $newest ]] || rm -f "$newest"
+            newest=$entry
+        fi
+    done
+    if [[ -z $newest ]] || ! cmp -s "$newest" "$2" || ! ln -f "$newest" "$2"; then return 0; fi
+} 2>/dev/null
 
 # sidecar_runtime_start WORK: start sidecar_image as a container, with a directory of the node for its /tmp and home:
 # the runtime's own are 64 MiB of memory. Without a command, the image decides.
@@ -24,7 +47,7 @@ sidecar_runtime_start() {
 # The runtime passes over an image's WORKDIR, but keeps the image's configuration beside its file system, where it comes
 # from a registry. Leave in sidecar_working_dir where the container starts; nothing: where the runtime wants to.
 sidecar_image_working_dir() {
-    local kept=$sidecar_private/$sidecar_image_key.workdir
+    local kept=$sidecar_private/${sidecar_image_keys[0]}.workdir
     [[ -z $sidecar_working_dir && -f $sidecar_image ]] || return 0
     if [[ ! -e $kept ]]; then
         sidecar_find_working_dir >"$kept.$BASHPID" 2>/dev/null

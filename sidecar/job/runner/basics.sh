@@ -138,7 +138,7 @@ sidecar_clean() {
         rm -rf "$directory"
     done 2>/dev/null
     sidecar_clean_ranks
-    [[ -z ${sidecar_cache-} ]] || rm -f "$sidecar_cache"/*.part."$sidecar_job".*
+    rm -rf "$sidecar_data_root/.images/$EUID"/*.{part,used}."$sidecar_job".*
 }
 
 # sidecar_spawn COMMAND...: run it in the background; its process is sidecar_pid, its code comes out of sidecar_pipe.

@@ -5,7 +5,7 @@
 
 # sidecar_supervise NAME POLICY: the body of a supervisor; returns the container's last code.
 sidecar_supervise() {
-    local code attempt=0 began delay=$sidecar_backoff_first ended
+    local code attempt=0 began delay=$sidecar_backoff_first ended sidecar_no_image=
     trap 'sidecar_stopping=yes' TERM
     sidecar_heed=sidecar_end_child
     while :; do
@@ -13,7 +13,7 @@ sidecar_supervise() {
         sidecar_run_container "$1" "$attempt"
         code=$?
         ended=(${sidecar_ended:+container_terminated "$sidecar_ended,\"code\":$code"})
-        if [[ -n $sidecar_stopping || $2 == Never || ($2 == OnFailure && $code -eq 0) ]]; then break; fi
+        if [[ -n $sidecar_stopping || -n $sidecar_no_image || $2 == Never || ($2 == OnFailure && $code -eq 0) ]]; then break; fi
         [[ $((SECONDS - began)) -lt $sidecar_backoff_reset ]] || delay=$sidecar_backoff_first
         attempt=$((attempt + 1))
         # In one write: an end without what follows would be the pod's end to Kubernetes.
@@ -87,7 +87,7 @@ sidecar_run_container() {
     if ! sidecar_fetch "$1" "$2"; then
         [[ -z $sidecar_stopping ]] || return 143
         sidecar_report image_failed "$which"
-        sidecar_ended=$which
+        sidecar_ended=$which sidecar_no_image=yes # enough was tried
         return 128
     fi
     sidecar_binds=()
