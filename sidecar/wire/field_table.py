@@ -192,7 +192,7 @@ _CONTAINER = (
     *at("env.valueFrom", _REFERENCE),
     resolved("env.valueFrom.configMapKeyRef", "interLink sends the value"),
     resolved("env.valueFrom.secretKeyRef", "interLink sends the value"),
-    resolved("env.valueFrom.fileKeyRef", "the file would be read on the compute node, which has no kubelet"),
+    refused("env.valueFrom.fileKeyRef", "let the container read the file itself"),
     honoured("resources", "the job's --cpus-per-task, --mem and --gres, by Kubernetes' rules", _ALLOCATED),
     honoured("resources.limits", "what the job is given; devices as ExtendedResources says, others are refused; "
              "ephemeral-storage is recorded only", _ALLOCATED),
@@ -208,7 +208,8 @@ _CONTAINER = (
     honoured("volumeMounts.subPathExpr", "subPath with $(VAR) replaced by the container's variables", _VALUES),
     honoured("volumeMounts.recursiveReadOnly", "Enabled is refused for paths of the node, which may have mounts below",
              _WIRE_VOLUMES),
-    refused("volumeMounts.mountPropagation", "what a container mounts stays its own", "None", "HostToContainer"),
+    refused("volumeMounts.mountPropagation", "what a container mounts stays its own; it sees what the node mounts",
+            "None", "HostToContainer"),
     refused("volumeMounts.bindMountOptions", "leave it out"),
     refused("volumeDevices", "jobs have no block devices"),
     ignored("terminationMessagePath", "what the container writes there is not read", "/dev/termination-log"),
