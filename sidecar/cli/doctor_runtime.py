@@ -19,25 +19,27 @@ _EMPTY = ("dev", "etc", "home", "proc", "root", "sys", "tmp", "var/tmp")
 
 def examine(settings: Settings, environ: Mapping[str, str], image: Path | None) -> Iterator[Finding]:
     """The runtime's version, and a container of ``image`` or, without one, of this machine's own programs."""
-    program = shutil.which(settings.singularity_path, path=settings.search_path)
+    program = shutil.which(settings.runtime_program, path=settings.search_path)
     if program is None:
         yield warning(
             "runtime",
-            f"{settings.singularity_path} is not on this machine; the compute nodes need it, here or under "
-            "SingularityPath",
+            f"{settings.runtime_program} is not on this machine; the compute nodes need it, here or under "
+            f"{'EnrootPath' if settings.runs_enroot else 'SingularityPath'}",
         )
+    elif settings.runs_enroot:
+        yield _version([program, "version"], "EnrootPath", environ)
     elif image is not None and not image.exists():
         yield problem("runtime", f"there is no image {image}; give --image the path of a SIF file")
     else:
-        yield _version(program, environ)
+        yield _version([program, "--version"], "SingularityPath", environ)
         yield _container(program, settings.singularity_default_options, environ, image)
 
 
-def _version(program: str, environ: Mapping[str, str]) -> Finding:
-    answer = _run([program, "--version"], environ)
+def _version(argv: Sequence[str], key: str, environ: Mapping[str, str]) -> Finding:
+    answer = _run(argv, environ)
     if answer.code:
-        return problem("runtime", f"{program} does not tell its version: {_last_word(answer)}; see SingularityPath")
-    return ok("runtime", f"{program}, {answer.stdout.strip()}")
+        return problem("runtime", f"{argv[0]} does not tell its version: {_last_word(answer)}; see {key}")
+    return ok("runtime", f"{argv[0]}, {answer.stdout.strip()}")
 
 
 def _container(program: str, options: Sequence[str], environ: Mapping[str, str], image: Path | None) -> Finding:

@@ -43,6 +43,8 @@ class SitePolicy:
     persistent_volume_claims: Mapping[str, str] = field(default_factory=dict)
     """Paths on the cluster by ``claim`` or ``namespace/claim``."""
     default_namespace: str = "default"
+    runtime: str = "singularity"
+    """``singularity`` (also Apptainer) or ``enroot``."""
     runtime_options: tuple[str, ...] = ("--no-eval", "--containall")
     """Options of every runtime call (``SingularityDefaultOptions``)."""
     allow_pre_exec: bool = True

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from sidecar.domain import devices, images, users
+from sidecar.domain import devices, enroot, images, users
 from sidecar.domain import flags as sbatch_flags
 from sidecar.domain import logins as registry_logins
 from sidecar.domain.flags import Flag
@@ -18,7 +18,7 @@ from sidecar.errors import UnsupportedPod
 
 _MEMORY_FLAGS = ("mem", "mem-per-cpu", "mem-per-gpu")
 _MOUNTING = frozenset({"-B", "--bind", "--mount", "-H", "--home", "-o", "--overlay", "--fusemount", "-W", "--workdir"})
-"""Runtime options that show a container something of the node.
+"""Options of Apptainer that show a container something of the node.
 
 Source: https://apptainer.org/docs/user/latest/cli/apptainer_exec.html
 """
@@ -58,7 +58,7 @@ def plan(pod: Pod, policy: SitePolicy, *, token: str, site_logins: Sequence[Logi
         containers=tuple(_planned(container, pod, policy, site_logins) for container in pod.containers),
         requests=_requests(stated, all_flags),
         uid=users.choose(pod.run_as_user, pod.run_as_group, policy=policy.users, flavor=flavor, flavors=policy.flavors),
-        notes=(*notes, *device_notes, *_mpi_notes(pod)),
+        notes=(*notes, *device_notes, *_mpi_notes(pod), *_login_notes(pod, policy)),
     )
 
 
@@ -87,6 +87,8 @@ def _check_policy(pod: Pod, policy: SitePolicy) -> None:
         if text and not policy.allow_pre_exec:
             raise UnsupportedPod(f"{where}: this site does not allow it (AllowPreExec)")
     _check_runtime_annotations(pod, policy)
+    if policy.runtime == "enroot":
+        enroot.check(pod)
     for volume in pod.volumes:
         if isinstance(volume, HostPathVolume):
             _check_host_path(volume, policy)
@@ -119,16 +121,16 @@ def _check_path(where: str, path: str, policy: SitePolicy) -> None:
 
 def _check_runtime_annotations(pod: Pod, policy: SitePolicy) -> None:
     """What the pod tells the runtime opens no way around the rules for hostPath."""
+    annotation = f"slurm-job.vk.io/{policy.runtime}"
     for word in pod.options.runtime_mounts:
         source = word.removeprefix("--bind=").split(":")[0]
-        _check_path(f"annotation slurm-job.vk.io/singularity-mounts: {source}", source, policy)
-    mounting = [
-        word for word in pod.options.runtime_options if word.split("=")[0] in _MOUNTING or word[:2] in _MOUNTING
-    ]
+        _check_path(f"annotation {annotation}-mounts: {source}", source, policy)
+    options = enroot.MOUNTING if policy.runtime == "enroot" else _MOUNTING
+    mounting = [word for word in pod.options.runtime_options if word.split("=")[0] in options or word[:2] in options]
     if mounting and (policy.allowed_host_paths or not policy.allow_pre_exec):
         raise UnsupportedPod(
-            f"annotation slurm-job.vk.io/singularity-options: {mounting[0]} is not allowed at this site; "
-            "use a hostPath volume or slurm-job.vk.io/singularity-mounts"
+            f"annotation {annotation}-options: {mounting[0]} is not allowed at this site; "
+            f"use a hostPath volume or {annotation}-mounts"
         )
 
 
@@ -209,15 +211,24 @@ def _requests(stated: Resources, flags: list[Flag]) -> Resources:
 
 def _planned(container: Container, pod: Pod, policy: SitePolicy, site_logins: Sequence[Login]) -> PlannedContainer:
     options = [*policy.runtime_options, *pod.options.runtime_options]
-    options += [o for o in devices.runtime_options(dict(container.requests.devices)) if o not in options]
+    if policy.runtime != "enroot":  # which finds NVIDIA's GPUs by itself, see docs/enroot.md
+        options += [o for o in devices.runtime_options(dict(container.requests.devices)) if o not in options]
     image = images.resolve(container.image, image_root=pod.options.image_root, image_prefix=policy.image_prefix)
     return PlannedContainer(
         container=container,
         image=image,
-        login=registry_logins.choose(image, pod.logins) or registry_logins.choose(image, site_logins),
+        login=None
+        if policy.runtime == "enroot"
+        else registry_logins.choose(image, pod.logins) or registry_logins.choose(image, site_logins),
         runtime_options=tuple(options),
         is_writable=_is_writable(container, pod, policy, options),
     )
+
+
+def _login_notes(pod: Pod, policy: SitePolicy) -> tuple[str, ...]:
+    if policy.runtime != "enroot" or not pod.logins:
+        return ()
+    return ("spec.imagePullSecrets ignored: this site runs Enroot, which has logins of its own",)
 
 
 def _mpi_notes(pod: Pod) -> tuple[str, ...]:
@@ -230,4 +241,6 @@ def _is_writable(container: Container, pod: Pod, policy: SitePolicy, options: It
     """Not with MPI, which starts the container several times, also on other nodes."""
     if container.read_only_root or not policy.writable_root or pod.options.mpi_flags is not None:
         return False
+    if policy.runtime == "enroot":
+        return True
     return not any(option.split("=")[0] in _WRITING for option in options)

@@ -50,6 +50,8 @@ _RUNNER_PARTS = (
     "jobscript",
     "run",
 )
+_ONLY_APPTAINER = frozenset({"root"})
+"""What ``enroot.sh`` has of its own."""
 _MESH_MARK = "> $TMPDIR/mesh.sh"
 """Where a pre-exec text of interLink's full-mesh mode writes its script."""
 
@@ -67,7 +69,7 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
         plan=plan,
         directory=directory,
         site=site,
-        runner=_runner(),
+        runner=_runner(_parts(site.runtime)),
         options=_sbatch_options(pod, plan, directory, token, site),
         mpi=_mpi(options.mpi_flags),
         line_text=f"{site.runtime_prefix} {options.runtime_commands}".strip(),
@@ -94,7 +96,7 @@ def warm(image: str, key: str, *, namespace: str, login_file: str, site: JobSite
     """
     return _template("warm.sh.j2").render(
         site=site,
-        runner=_runner(("apptainer", "images")),
+        runner=_runner(_parts(site.runtime, ("apptainer", "images"))),
         image=image,
         key=key,
         namespace=namespace,
@@ -122,10 +124,16 @@ def _template(name: str) -> Template:
 
 
 @cache
-def _runner(parts: tuple[str, ...] = _RUNNER_PARTS) -> str:
+def _runner(parts: tuple[str, ...]) -> str:
     """The runner's files as one text, without their headers for shellcheck."""
     texts = [(_HERE / "runner" / f"{part}.sh").read_text() for part in parts]
     return "\n".join(text.split("\n", 2)[2] for text in texts)
+
+
+def _parts(runtime: str, parts: tuple[str, ...] = _RUNNER_PARTS) -> tuple[str, ...]:
+    if runtime != "enroot":
+        return parts
+    return tuple("enroot" if part == "apptainer" else part for part in parts if part not in _ONLY_APPTAINER)
 
 
 def _sbatch_options(pod: Pod, plan: JobPlan, directory: PodDirectory, token: str, site: JobSite) -> Iterator[str]:

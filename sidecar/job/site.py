@@ -21,6 +21,8 @@ class JobSite:
     bash_path: str = "/bin/bash"
     command_prefix: str = ""
     """The admin's shell text, run before the user's."""
+    runtime: str = "singularity"
+    """``singularity`` (also Apptainer) or ``enroot``."""
     runtime_program: str = "apptainer"
     runtime_prefix: str = ""
     """The admin's shell text before every call of the runtime, on its line."""

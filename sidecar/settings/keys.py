@@ -80,7 +80,7 @@ class Keys:
         metadata=key(
             "ContainerRuntime",
             kinds.RUNTIME,
-            "Runs the containers; the word also stands for Apptainer. `enroot` is refused in this release.",
+            "Runs the containers; `singularity` also stands for Apptainer. For `enroot` see enroot.md.",
             "singularity",
         )
     )
@@ -104,9 +104,7 @@ class Keys:
             "--no-eval --containall",
         )
     )
-    enroot_path: str = field(
-        metadata=key("EnrootPath", kinds.PROGRAM, "Read for later releases, as the next two.", "enroot")
-    )
+    enroot_path: str = field(metadata=key("EnrootPath", kinds.PROGRAM, "Enroot on the compute nodes.", "enroot"))
     enroot_prefix: str = field(metadata=key("EnrootPrefix", kinds.SCRIPT, "Like `SingularityPrefix`."))
     enroot_default_options: tuple[str, ...] = field(
         metadata=key("EnrootDefaultOptions", kinds.WORDS, "Like `SingularityDefaultOptions`.", "--rw")

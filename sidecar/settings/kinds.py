@@ -218,15 +218,6 @@ def _address(value: Value, _: Reader) -> str:
         raise value.must_be("an IP address such as 127.0.0.1 or ::1") from error
 
 
-def _runtime(value: Value, _: Reader) -> str:
-    text = value.text().strip().lower()
-    if text == "enroot":
-        raise value.problem("is enroot, which this release cannot run yet; use singularity (or Apptainer).")
-    if text != "singularity":
-        raise value.must_be("singularity (which also stands for Apptainer)")
-    return text
-
-
 def choice(*choices: str) -> Kind[str]:
     """One of a few words."""
 
@@ -263,7 +254,7 @@ WORDS: Kind[tuple[str, ...]] = Kind("list of options", _words, ())
 FLAGS: Kind[tuple[str, ...]] = Kind("list of sbatch options", _flags, ())
 OPTION_NAMES: Kind[tuple[str, ...]] = Kind("list of option names", _option_names, ())
 ADDRESS = Kind("IP address", _address, "")
-RUNTIME = Kind("`singularity`", _runtime, "")
+RUNTIME = choice("singularity", "enroot")
 _OPTION_NAME = Kind("option name", _option_name, "")
 _HOST_PATH = Kind("path", _host_path, "")
 _SPLIT: Kind[tuple[str, ...]] = Kind("options", _split, ())

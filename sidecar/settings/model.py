@@ -65,6 +65,16 @@ class Settings(Keys):
         )
 
     @property
+    def runs_enroot(self) -> bool:
+        """Enroot in the place of Apptainer."""
+        return self.container_runtime == "enroot"
+
+    @property
+    def runtime_program(self) -> str:
+        """The container runtime on the compute nodes."""
+        return self.enroot_path if self.runs_enroot else self.singularity_path
+
+    @property
     def policy(self) -> SitePolicy:
         """The part of the settings that decides about pods."""
         return SitePolicy(
@@ -80,7 +90,8 @@ class Settings(Keys):
             protected_paths=self._protected_paths(),
             persistent_volume_claims=self.persistent_volume_claims,
             default_namespace=self.namespace,
-            runtime_options=self.singularity_default_options,
+            runtime=self.container_runtime,
+            runtime_options=self.enroot_default_options if self.runs_enroot else self.singularity_default_options,
             allow_pre_exec=self.allow_pre_exec,
             writable_root=self.writable_root_filesystem,
             extended_resources=self.extended_resources,

@@ -34,7 +34,7 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
     namespace = decode.label(pod.metadata.namespace or policy.default_namespace, "$.pod.metadata.namespace")
     _check_container_names(pod.spec)
     field_notes = _field_notes(_raw_pod(body), policy)
-    job_options, alias_notes = options.read(pod.metadata.annotations or {})
+    job_options, alias_notes = options.read(pod.metadata.annotations or {}, policy.runtime)
     user, group = user_and_group(pod.spec)
     whole = pod.spec.resources or kube.ResourceRequirements()
     downward = downward_of(pod, {"metadata.name": name, "metadata.namespace": namespace, "metadata.uid": uid})

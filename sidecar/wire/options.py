@@ -6,6 +6,7 @@ Source: https://github.com/interlink-hq/interlink-slurm-plugin#annotations
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Mapping
 
@@ -21,14 +22,19 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def read(annotations: Mapping[str, str]) -> tuple[JobOptions, tuple[str, ...]]:
+def read(annotations: Mapping[str, str], runtime: str = "singularity") -> tuple[JobOptions, tuple[str, ...]]:
     """The pod's options, and what its history should say about how they were read.
 
+    :param runtime: the site's, ``singularity`` or ``enroot``; what is meant for the other one is passed over
     :raises UnsupportedPod: an annotation is misspelt or its text cannot be split into words
     """
     ours, notes = _ours(annotations)
+    other = "singularity" if runtime == "enroot" else "enroot"
+    site = "Enroot" if runtime == "enroot" else "Apptainer"
     notes += [
-        f"annotation {PREFIX}{key} ignored: this site runs Apptainer" for key in ours if key.startswith("enroot-")
+        f"annotation {PREFIX}{key} ignored: this site runs {site}"
+        for key in ours
+        if key in (f"{other}-mounts", f"{other}-options")
     ]
     options = JobOptions(
         flags=_words(ours, "flags"),
@@ -37,8 +43,8 @@ def read(annotations: Mapping[str, str]) -> tuple[JobOptions, tuple[str, ...]]:
         image_root=ours.get("image-root", "").strip(),
         mpi_flags=_mpi_flags(ours),
         runtime_commands=_one_line(ours, "singularity-commands"),
-        runtime_mounts=_mounts(ours),
-        runtime_options=_words(ours, "singularity-options"),
+        runtime_mounts=_mounts(ours, runtime),
+        runtime_options=_words(ours, f"{runtime}-options"),
         pod_ip=annotations.get(POD_IP_ANNOTATION, "").strip(),
         tunnel_commands=annotations.get("interlink.eu/wstunnel-client-commands", ""),
     )
@@ -80,10 +86,10 @@ def _mpi_flags(values: Mapping[str, str]) -> tuple[str, ...] | None:
     return () if words == ("true",) else words
 
 
-def _mounts(values: Mapping[str, str]) -> tuple[str, ...]:
-    """``singularity-mounts`` holds ``--bind SRC:DST`` words, or just ``SRC:DST``."""
-    words = _words(values, "singularity-mounts")
-    return tuple(f"--bind={word.removeprefix('--bind=')}" for word in words if word not in ("--bind", "-B"))
+def _mounts(values: Mapping[str, str], runtime: str) -> tuple[str, ...]:
+    """``singularity-mounts`` holds ``--bind SRC:DST`` words, ``enroot-mounts`` ``--mount``, or just ``SRC:DST``."""
+    words = [re.sub("^--(bind|mount)=", "", word) for word in _words(values, f"{runtime}-mounts")]
+    return tuple(f"--bind={word}" for word in words if word not in ("--bind", "-B", "--mount", "-m"))
 
 
 def _one_line(values: Mapping[str, str], key: str) -> str:

@@ -62,7 +62,22 @@ def test_mpi_flags_are_words_and_true_stands_for_none(text: str, words: tuple[st
     assert options.read({})[0].mpi_flags is None
 
 
-def test_options_of_enroot_are_noted_as_ignored() -> None:
-    _, notes = options.read({"slurm-job.vk.io/enroot-options": "--rw"})
-
+def test_options_of_the_other_runtime_are_noted_as_ignored() -> None:
+    both = {"slurm-job.vk.io/enroot-options": "--root", "slurm-job.vk.io/singularity-mounts": "/a:/b"}
+    with_apptainer, notes = options.read(both)
     assert notes == ("annotation slurm-job.vk.io/enroot-options ignored: this site runs Apptainer",)
+    assert with_apptainer.runtime_mounts == ("--bind=/a:/b",)
+
+    with_enroot, notes = options.read(both, "enroot")
+    assert notes == ("annotation slurm-job.vk.io/singularity-mounts ignored: this site runs Enroot",)
+    assert (with_enroot.runtime_options, with_enroot.runtime_mounts) == (("--root",), ())
+
+
+def test_enroot_s_mounts_are_read_with_and_without_its_option() -> None:
+    text = "--mount /a:/b /c:/d --mount=/e:/f"
+
+    assert options.read({"slurm-job.vk.io/enroot-mounts": text}, "enroot")[0].runtime_mounts == (
+        "--bind=/a:/b",
+        "--bind=/c:/d",
+        "--bind=/e:/f",
+    )
