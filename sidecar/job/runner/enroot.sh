@@ -4,6 +4,8 @@
 # command line. Images are squashfs files; a container is one unpacked into the job's private directory.
 # Source: https://github.com/NVIDIA/enroot/tree/main/doc
 
+sidecar_runtime_has_gate=no # its containers begin at once
+
 # All that Enroot keeps is this job's alone and goes with it; a login shell would change the container's environment.
 sidecar_enroot_paths() {
     export ENROOT_RUNTIME_PATH=$sidecar_private/enroot/run ENROOT_DATA_PATH=$sidecar_private/enroot/data
