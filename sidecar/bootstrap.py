@@ -66,6 +66,7 @@ def job_site(settings: Settings) -> JobSite:
     return JobSite(
         data_root=settings.data_root_folder,
         shared_fs=settings.shared_fs,
+        most_restarts=settings.max_restarts,
         bash_path=settings.bash_path,
         command_prefix=settings.command_prefix,
         runtime=settings.container_runtime,

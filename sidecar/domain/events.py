@@ -163,6 +163,43 @@ class ContainerStarted(Event):
     kind = "container_started"
     container: str
     attempt: int
+    started: bool = True
+    """Whether nothing (postStart hook, startup probe) has to succeed first."""
+    ready: bool = True
+    """Whether it counts as ready, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerHealthChanged(Event):
+    """A probe or the postStart hook changed what the container counts as."""
+
+    kind = "container_health_changed"
+    container: str
+    attempt: int
+    started: bool
+    ready: bool
+    message: str = ""
+    """What the readiness probe said last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerUnhealthy(Event):
+    """A hook failed, or a probe failed so often that the container is ended for it."""
+
+    kind = "container_unhealthy"
+    container: str
+    attempt: int
+    check: str
+    """``liveness``, ``startup``, ``postStart`` or ``preStop``; the last one ends nothing."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineExceeded(Event):
+    """The pod has run for ``activeDeadlineSeconds``: its containers are ended."""
+
+    kind = "deadline_exceeded"
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +321,9 @@ KINDS: dict[str, type[Event]] = {
         ImagePullFailed,
         ImagePullBackOff,
         ContainerStarted,
+        ContainerHealthChanged,
+        ContainerUnhealthy,
+        DeadlineExceeded,
         ContainerTerminated,
         ContainerRestarting,
         JobSucceeded,

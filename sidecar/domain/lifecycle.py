@@ -66,6 +66,9 @@ TRANSITIONS: list[TransitionConfigDict] = [
     _stays("image_pull_back_off", [Phase.RUNNING]),
     _stays("container_started", [Phase.RUNNING]),
     _stays("container_restarting", [Phase.RUNNING]),
+    _stays("container_health_changed", [Phase.RUNNING]),
+    _stays("container_unhealthy", [Phase.RUNNING]),
+    _stays("deadline_exceeded", [Phase.RUNNING]),
     # A job can end without ever having started: its containers then end with it.
     _stays("container_terminated", _LIVE),
     _moves("job_succeeded", _WITH_JOB, Phase.DONE),

@@ -75,7 +75,8 @@ def job(state: PodState, evidence: JobEvidence) -> list[Observation]:
 def report(state: PodState, facts: Iterable[tuple[ev.Event, datetime]]) -> list[Observation]:
     """News from the job's own report; facts that the state already holds are skipped."""
     news = []
-    for event, at in facts:
+    for fact, at in facts:
+        event = _past_deadline(state, fact)
         if _is_news(state, event):
             news.append(Observation(event=event, at=at, source=Source.REPORT))
             state = apply(state, event, at)
@@ -95,7 +96,7 @@ def assume_running(state: PodState, evidence: JobEvidence) -> list[Observation]:
 
     Not with init containers, of which nobody can tell which one is at work.
     """
-    has_init = any(c.role is ContainerRole.INIT for c in state.containers)
+    has_init = any(c.role is not ContainerRole.MAIN for c in state.containers)
     if state.phase is not Phase.RUNNING or has_init:
         return []
     return [
@@ -112,28 +113,49 @@ def assume_running(state: PodState, evidence: JobEvidence) -> list[Observation]:
 def _is_news(state: PodState, event: ev.Event) -> bool:
     if isinstance(event, ev.JobStarted):
         return state.phase is Phase.SUBMITTED
-    container = _running(state, getattr(event, "container", ""))
+    if state.phase is not Phase.RUNNING:
+        return False
+    if isinstance(event, ev.DeadlineExceeded):
+        return state.deadline_seconds is None
+    container = state.container(getattr(event, "container", ""))
     return container is not None and _is_news_of(container, event)
 
 
 def _is_news_of(container: ContainerState, event: ev.Event) -> bool:
+    is_news = False
     match event:
-        case ev.ImagePullFailed(attempt=attempt):
-            return _is_before_start(container, attempt) and not container.image_failed
-        case ev.ImagePullBackOff(attempt=attempt, tries=tries):
-            return _is_before_start(container, attempt) and tries > container.pull_tries
-        case ev.ContainerStarted(attempt=attempt):
-            return _is_before_start(container, attempt)
-        case ev.ContainerTerminated(attempt=attempt):
-            return container.termination is None and attempt == container.attempt
-        case ev.ContainerRestarting(attempt=attempt):
-            return attempt == container.attempt + 1
-        case _:
-            return False
+        case ev.ImagePullFailed():
+            is_news = _is_before_start(container, event.attempt) and not container.image_failed
+        case ev.ImagePullBackOff():
+            is_news = _is_before_start(container, event.attempt) and event.tries > container.pull_tries
+        case ev.ContainerStarted():
+            is_news = _is_before_start(container, event.attempt)
+        case ev.ContainerHealthChanged():
+            known = (container.started, container.ready)
+            is_news = _is_under_way(container, event.attempt) and known != (event.started, event.ready)
+        case ev.ContainerUnhealthy():
+            is_news = _is_under_way(container, event.attempt) and not container.unhealthy
+        case ev.ContainerTerminated():
+            is_news = container.termination is None and event.attempt == container.attempt
+        case ev.ContainerRestarting():
+            is_news = event.attempt == container.attempt + 1
+    return is_news
 
 
-def _running(state: PodState, name: str) -> ContainerState | None:
-    return state.container(name) if state.phase is Phase.RUNNING else None
+def _past_deadline(state: PodState, event: ev.Event) -> ev.Event:
+    """A container that ended because the pod's time was up has failed, whatever it says itself.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-termination-and-cleanup
+    """
+    if state.deadline_seconds is None or not isinstance(event, ev.ContainerTerminated):
+        return event
+    why = f"the pod ran longer than its activeDeadlineSeconds ({state.deadline_seconds})"
+    message = event.message if event.exit_code else f"{why}; it ended with exit code 0"
+    return replace(event, exit_code=event.exit_code or 143, reason="DeadlineExceeded", message=message or why)
+
+
+def _is_under_way(container: ContainerState, attempt: int) -> bool:
+    return container.status is ContainerStatus.RUNNING and attempt == container.attempt
 
 
 def _is_before_start(container: ContainerState, attempt: int) -> bool:
@@ -221,7 +243,7 @@ def _never_started(container: ContainerState, culprit: ContainerState) -> ev.Con
 
 
 def _final(state: PodState, evidence: JobEvidence, verdict: Verdict) -> ev.JobEnded:
-    succeeded = all(c.termination is not None and c.termination.exit_code == 0 for c in state.containers)
+    succeeded = all(c.termination is not None and c.termination.exit_code == 0 for c in _counting(state))
     is_success = succeeded and evidence.state is SlurmState.COMPLETED
     if is_success:
         kind: type[ev.JobEnded] = ev.JobSucceeded
@@ -233,13 +255,22 @@ def _final(state: PodState, evidence: JobEvidence, verdict: Verdict) -> ev.JobEn
         slurm_state=evidence.state,
         exit_code=evidence.exit_code,
         signal=evidence.signal,
-        reason="Completed" if is_success else verdict.reason,
+        reason="Completed" if is_success else _failure_reason(state, verdict),
         message="" if is_success else (verdict.message or _first_failure(state)),
     )
 
 
+def _counting(state: PodState) -> list[ContainerState]:
+    """The containers whose ends decide; how a native sidecar ends is of no consequence."""
+    return [c for c in state.containers if c.role is not ContainerRole.SIDECAR]
+
+
+def _failure_reason(state: PodState, verdict: Verdict) -> str:
+    return "DeadlineExceeded" if state.deadline_seconds is not None else verdict.reason
+
+
 def _first_failure(state: PodState) -> str:
-    for c in state.containers:
+    for c in _counting(state):
         if c.termination is not None and c.termination.exit_code != 0:
             return f"container {c.name} failed with exit code {c.termination.exit_code}"
     return ""

@@ -35,7 +35,7 @@ class SitePolicy:
     default_memory_bytes: int | None = None
     image_prefix: str = ""
     export_pod_data: bool = True
-    enable_probes: bool = False
+    enable_probes: bool = True
     allowed_host_paths: tuple[str, ...] = ()
     """Path prefixes; empty: wherever the job's user may go."""
     protected_paths: tuple[str, ...] = ()

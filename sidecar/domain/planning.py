@@ -194,6 +194,9 @@ def _default_flags(
             defaults.append(Flag("mem", f"{_mib(memory)}M"))
         else:
             notes.append("no container states its memory: the partition's default applies")
+    if pod.deadline_seconds is not None and sbatch_flags.value_of(flags, "time") is None:
+        # Later than the job's own clock, which also leaves the containers their grace period.
+        defaults.append(Flag("time", str(math.ceil((pod.deadline_seconds + pod.grace_seconds) / 60) + 1)))
     return defaults, tuple(notes)
 
 

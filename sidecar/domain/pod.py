@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sidecar.domain.health import Action, Probe
 from sidecar.domain.logins import Login
 from sidecar.domain.names import Names
 
@@ -18,6 +19,8 @@ class ContainerRole(StrEnum):
     """Which of a pod's two lists a container comes from."""
 
     INIT = "init"
+    SIDECAR = "sidecar"
+    """A native sidecar: an init container that goes on beside the main ones (``restartPolicy: Always``)."""
     MAIN = "main"
 
 
@@ -82,6 +85,19 @@ class Container:
     mounts: tuple[Mount, ...] = ()
     requests: Resources = Resources()
     pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
+    startup: Probe | None = None
+    liveness: Probe | None = None
+    readiness: Probe | None = None
+    post_start: Action | None = None
+    """Done in the container right after its start."""
+    pre_stop: Action | None = None
+    """Done before the container is told to end."""
+    stop_signal: str = "TERM"
+    """Asks the container to end; a name without ``SIG``."""
+    termination_message_path: str = "/dev/termination-log"
+    """Where the container leaves its last words."""
+    termination_message_from_log: bool = False
+    """Whether the log's end stands in for a missing message after a failure."""
     read_only_root: bool = False
 
 

@@ -131,7 +131,36 @@ def _container_started(state: PodState, event: ev.ContainerStarted, at: datetime
         attempt=event.attempt,
         started_at=at,
         termination=None,
+        unhealthy="",
+        **_health(state, event),
     )
+
+
+def _health(state: PodState, event: ev.ContainerStarted | ev.ContainerHealthChanged) -> dict[str, bool]:
+    container = state.container(event.container)
+    ever = event.started or bool(container and container.ever_started)
+    return {"started": event.started, "ready": event.ready, "ever_started": ever}
+
+
+def _container_health_changed(state: PodState, event: ev.ContainerHealthChanged, at: datetime) -> PodState:
+    return _change_container(state, event.container, **_health(state, event))
+
+
+_CHECKS = {
+    "liveness": "Liveness probe failed", "startup": "Startup probe failed", "postStart": "PostStartHook failed",
+}  # fmt: skip
+"""The checks for which a container is ended, in the kubelet's words."""
+
+
+def _container_unhealthy(state: PodState, event: ev.ContainerUnhealthy, at: datetime) -> PodState:
+    if event.check not in _CHECKS:
+        return state
+    why = f"{_CHECKS[event.check]}: {event.message}" if event.message else _CHECKS[event.check]
+    return _change_container(state, event.container, unhealthy=why, ready=False)
+
+
+def _deadline_exceeded(state: PodState, event: ev.DeadlineExceeded, at: datetime) -> PodState:
+    return replace(state, deadline_seconds=event.seconds)
 
 
 def _container_terminated(state: PodState, event: ev.ContainerTerminated, at: datetime) -> PodState:
@@ -145,14 +174,23 @@ def _container_terminated(state: PodState, event: ev.ContainerTerminated, at: da
         reason="",
         message="",
         attempt=event.attempt,
+        started=False,
+        ready=False,
         termination=Termination(
             exit_code=event.exit_code,
             reason="ErrImagePull" if no_image else event.reason,
-            message=f"ErrImagePull: {container.message}" if container and no_image else event.message,
+            message=_last_words(container, event),
             started_at=started,
             finished_at=at,
         ),
     )
+
+
+def _last_words(container: ContainerState | None, event: ev.ContainerTerminated) -> str:
+    """The container's own message, else what we know about its end."""
+    if container is not None and container.image_failed:
+        return f"ErrImagePull: {container.message}"
+    return event.message or (container.unhealthy if container else "")
 
 
 def _container_restarting(state: PodState, event: ev.ContainerRestarting, at: datetime) -> PodState:
@@ -222,6 +260,9 @@ _CHANGES: dict[type[ev.Event], Callable[[PodState, Any, datetime], PodState]] = 
     ev.ImagePullFailed: _image_pull_failed,
     ev.ImagePullBackOff: _image_pull_back_off,
     ev.ContainerStarted: _container_started,
+    ev.ContainerHealthChanged: _container_health_changed,
+    ev.ContainerUnhealthy: _container_unhealthy,
+    ev.DeadlineExceeded: _deadline_exceeded,
     ev.ContainerTerminated: _container_terminated,
     ev.ContainerRestarting: _container_restarting,
     ev.JobSucceeded: _job_ended,

@@ -46,6 +46,13 @@ class ContainerState:
     pull_tries: int = 0
     """How often the image could not be had in the present attempt."""
     started_at: datetime | None = None
+    started: bool = False
+    """Whether its hook and its startup probe have succeeded, in this attempt."""
+    ready: bool = False
+    ever_started: bool = False
+    """The same in any attempt."""
+    unhealthy: str = ""
+    """Why the present attempt is being ended."""
     termination: Termination | None = None
     """Of the present attempt, while terminated."""
     previous: Termination | None = None
@@ -89,6 +96,8 @@ class PodState:
     message: str = ""
     exit_code: int | None = None
     signal: int | None = None
+    deadline_seconds: int | None = None
+    """How long the pod was allowed to run, once that is over (``activeDeadlineSeconds``)."""
     missing_since: datetime | None = None
     """When Slurm's queue stopped listing the job without any other evidence."""
     deletion_requested_at: datetime | None = None

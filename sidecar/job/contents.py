@@ -17,6 +17,7 @@ from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import Container, FilesVolume, Pod, VolumeFile
 from sidecar.errors import UnsupportedPod
 from sidecar.job import limits
+from sidecar.job.lifecycle import lifecycle_text
 
 _EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """Apptainer writes a container's variables into a script, which its own shell runs: there, any other name is a syntax
@@ -55,6 +56,8 @@ def _container_files(plan: JobPlan) -> Iterator[PodFile]:
         container = planned.container
         path = PurePosixPath("containers", f"{container.name}.sh")
         yield PodFile(path, container_text(container, shares.get(container.name)), 0o600)
+        if lifecycle := lifecycle_text(container):
+            yield PodFile(path.with_suffix(".lifecycle.sh"), lifecycle, 0o600)
         if planned.login:
             yield PodFile(login_path(container.name), logins.as_config(planned.login, planned.image), 0o600)
 

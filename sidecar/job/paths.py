@@ -54,6 +54,10 @@ class PodDirectory:
         """What one run of a container wrote to its two outputs."""
         return self.logs / f"{container}.{attempt}.log"
 
+    def words(self, container: str, attempt: int, what: str) -> Path:
+        """What a container (``message``), a probe or a hook said at the end of one run."""
+        return self.logs / f"{container}.{attempt}.{what}"
+
     def log_index(self, container: str, attempt: int) -> Path:
         """Lines of ``<epoch seconds> <size>``: when that log had grown to which size."""
         return self.logs / f"{container}.{attempt}.index"

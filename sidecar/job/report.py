@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -25,7 +26,7 @@ _CLAIM_BYTES = 64
 _JOB_ID = re.compile(r"[0-9]{1,18}(_[0-9]{1,18})?")
 MOST_BYTES = 256 * 1024
 """Read in one call; the rest is for the next one."""
-_PULL_LOG_BYTES = 16 * 1024
+_TAIL_BYTES = 16 * 1024
 _MESSAGE_BYTES = 1024
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -82,14 +83,43 @@ class ImageBackOff(ContainerFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerStarted(ContainerFact):
-    """The runtime was called."""
+    """The container's process begins."""
+
+    started: bool = True
+    """Whether no hook and no startup probe has to succeed first."""
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerHealth(ContainerFact):
+    """A probe or the postStart hook changed what the container counts as."""
+
+    started: bool
+    ready: bool
+    message: str = ""
+    """What the readiness probe said, where it failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerUnhealthy(ContainerFact):
+    """A hook failed, or a probe so often that the container is ended."""
+
+    check: Annotated[str, msgspec.Meta(pattern=r"\A(liveness|startup|postStart|preStop)\Z")]
+    message: str = ""
+    """What the probe or hook said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerTerminated(ContainerFact):
-    """The container ended, or could not be started (128: its image or a volume; 255: the runtime's own word)."""
+    """The container ended, or could not be started (128)."""
 
     code: _Count
+    oom: bool = False
+    """The kernel killed something of the job for lack of memory meanwhile."""
+    cannot_run: _Count | None = None
+    """The runtime's own code, where it could not start the container."""
+    message: str = ""
+    """The container's own last words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +127,13 @@ class ContainerRestarting(ContainerFact):
     """``attempt`` starts after so many seconds."""
 
     delay: _Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineExceeded(Fact):
+    """The pod has run for its ``activeDeadlineSeconds``."""
+
+    seconds: _Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +156,10 @@ _FACTS: Mapping[str, type[Fact]] = {
     "image_failed": ImageFailed,
     "image_backoff": ImageBackOff,
     "container_started": ContainerStarted,
+    "container_health": ContainerHealth,
+    "container_unhealthy": ContainerUnhealthy,
     "container_terminated": ContainerTerminated,
+    "deadline_exceeded": DeadlineExceeded,
     "container_restarting": ContainerRestarting,
     "job_stopping": JobStopping,
     "job_finished": JobFinished,
@@ -180,21 +220,36 @@ def _parse_fact(line: bytes) -> Fact | None:
 
 
 def _with_message(directory: PodDirectory, fact: Fact) -> Fact:
-    if not isinstance(fact, ImageFailed | ImageBackOff):
-        return fact
-    return replace(fact, message=_pull_message(directory, fact.container))
+    """The fact with the words that the job has left beside the log."""
+    match fact:
+        case ImageFailed() | ImageBackOff():
+            return replace(fact, message=_runtime_errors(_tail(directory.pull_log(fact.container))))
+        case ContainerTerminated(cannot_run=int()):
+            return replace(fact, message=_runtime_errors(_tail(directory.log(fact.container, fact.attempt))))
+        case ContainerTerminated():
+            return replace(fact, message=_tail(directory.words(fact.container, fact.attempt, "message")))
+        case ContainerUnhealthy():
+            return replace(fact, message=_tail(directory.words(fact.container, fact.attempt, fact.check)).strip())
+        case ContainerHealth(started=True, ready=False):
+            return replace(fact, message=_tail(directory.words(fact.container, fact.attempt, "readiness")).strip())
+        case _:
+            return fact
 
 
-def _pull_message(directory: PodDirectory, container: str) -> str:
-    """What the runtime said last, its errors rather than its progress."""
+def _tail(path: Path) -> str:
+    """The end of a file that the job wrote; nothing where there is no such file."""
     try:
-        file = open_regular(directory.pull_log(container))
+        file = open_regular(path)
     except (FileNotFoundError, LogUnavailable):
         return ""
     with file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _PULL_LOG_BYTES))
-        text = _COLOURS.sub("", file.read(_PULL_LOG_BYTES).decode(errors="replace"))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+        file.seek(max(0, size - _TAIL_BYTES))
+        return file.read(_TAIL_BYTES).decode(errors="replace").replace("\0", "\ufffd")
+
+
+def _runtime_errors(text: str) -> str:
+    """What the runtime said last, its errors rather than its progress."""
+    lines = [line.strip() for line in _COLOURS.sub("", text).splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("FATAL", "ERROR"))]
     return "\n".join(errors or lines)[-_MESSAGE_BYTES:]

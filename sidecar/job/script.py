@@ -46,6 +46,9 @@ _RUNNER_PARTS = (
     "network",
     "devices",
     "mpi",
+    "inside",
+    "health",
+    "ending",
     "containers",
     "jobscript",
     "run",
@@ -74,7 +77,8 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
         mpi=_mpi(options.mpi_flags),
         line_text=f"{site.runtime_prefix} {options.runtime_commands}".strip(),
         in_mesh=_MESH_MARK in options.pre_exec,
-        init_names=_names(plan, ContainerRole.INIT),
+        init_names=_names(plan, ContainerRole.INIT, ContainerRole.SIDECAR),
+        sidecar_names=_names(plan, ContainerRole.SIDECAR),
         main_names=_names(plan, ContainerRole.MAIN),
         disk_volumes=[v.name for v in _empty_dirs(pod) if not v.in_memory],
         memory_volumes=[v.name for v in _empty_dirs(pod) if v.in_memory],
@@ -182,8 +186,8 @@ def _mpi(flags: tuple[str, ...] | None) -> str:
     return " ".join(["mpiexec", "-np", '"${SLURM_NTASKS:-1}"', *map(shlex.quote, flags)])
 
 
-def _names(plan: JobPlan, role: ContainerRole) -> list[str]:
-    return [p.container.name for p in plan.containers if p.container.role is role]
+def _names(plan: JobPlan, *roles: ContainerRole) -> list[str]:
+    return [p.container.name for p in plan.containers if p.container.role in roles]
 
 
 def _empty_dirs(pod: Pod) -> list[EmptyDirVolume]:

@@ -12,6 +12,8 @@ class JobSite:
 
     data_root: Path
     """``DataRootFolder``: pods' directories and, in ``.images``, images that were fetched."""
+    most_restarts: int | None = None
+    """How often a container may be started again; ``None``: as often as the pod's restartPolicy wants."""
     shared_fs: bool = True
     """Compute nodes see ``data_root``; otherwise a pod's files travel inside its script.
 

@@ -97,22 +97,52 @@ def _add(before: NewFacts, added: report.Report) -> NewFacts:
 
 def events_of(fact: report.Fact) -> Sequence[ev.Event]:
     """What a fact of the report is in a pod's history."""
-    events: Sequence[ev.Event] = ()
+    event = _container_event(fact) if isinstance(fact, report.ContainerFact) else _job_event(fact)
+    return [] if event is None else [event]
+
+
+def _job_event(fact: report.Fact) -> ev.Event | None:
     match fact:
         case report.JobStarted(node=node):
-            events = [ev.JobStarted(nodes=node)]
-        case report.ImageFailed(container=name, attempt=attempt, message=message):
-            events = [ev.ImagePullFailed(container=name, attempt=attempt, message=message)]
-        case report.ImageBackOff(container=name, attempt=attempt, tries=tries, delay=delay, message=text):
-            back_off = ev.ImagePullBackOff(
-                container=name, attempt=attempt, tries=tries, delay_seconds=delay, message=text
+            return ev.JobStarted(nodes=node)
+        case report.DeadlineExceeded(seconds=seconds):
+            return ev.DeadlineExceeded(seconds=seconds)
+        case _:
+            return None
+
+
+def _container_event(fact: report.ContainerFact) -> ev.Event | None:
+    name, attempt = fact.container, fact.attempt
+    event: ev.Event | None = None
+    match fact:
+        case report.ImageFailed(message=message):
+            event = ev.ImagePullFailed(container=name, attempt=attempt, message=message)
+        case report.ImageBackOff(tries=tries, delay=delay, message=message):
+            event = ev.ImagePullBackOff(
+                container=name, attempt=attempt, tries=tries, delay_seconds=delay, message=message
             )
-            events = [back_off]
-        case report.ContainerStarted(container=name, attempt=attempt):
-            events = [ev.ContainerStarted(container=name, attempt=attempt)]
-        case report.ContainerTerminated(container=name, attempt=attempt, code=code):
-            reason = "Completed" if code == 0 else "Error"
-            events = [ev.ContainerTerminated(container=name, attempt=attempt, exit_code=code, reason=reason)]
-        case report.ContainerRestarting(container=name, attempt=attempt, delay=delay):
-            events = [ev.ContainerRestarting(container=name, attempt=attempt, delay_seconds=delay)]
-    return events
+        case report.ContainerStarted(started=started, ready=ready):
+            event = ev.ContainerStarted(container=name, attempt=attempt, started=started, ready=ready)
+        case report.ContainerHealth(started=started, ready=ready, message=message):
+            event = ev.ContainerHealthChanged(
+                container=name, attempt=attempt, started=started, ready=ready, message=message
+            )
+        case report.ContainerUnhealthy(check=check, message=message):
+            event = ev.ContainerUnhealthy(container=name, attempt=attempt, check=check, message=message)
+        case report.ContainerTerminated():
+            event = _terminated(fact)
+        case report.ContainerRestarting(delay=delay):
+            event = ev.ContainerRestarting(container=name, attempt=attempt, delay_seconds=delay)
+    return event
+
+
+def _terminated(fact: report.ContainerTerminated) -> ev.ContainerTerminated:
+    if fact.oom:
+        reason = "OOMKilled"
+    elif fact.cannot_run is not None:
+        reason = "ContainerCannotRun"
+    else:
+        reason = "Completed" if fact.code == 0 else "Error"
+    return ev.ContainerTerminated(
+        container=fact.container, attempt=fact.attempt, exit_code=fact.code, reason=reason, message=fact.message
+    )

@@ -204,7 +204,14 @@ class Keys:
     )
     enable_probes: bool = field(
         metadata=key(
-            "EnableProbes", kinds.FLAG, "`false`: probes in a pod are ignored, and its history says so.", "false"
+            "EnableProbes", kinds.FLAG, "`false`: probes in a pod are ignored, and its history says so.", "true"
+        )
+    )
+    max_restarts: int | None = field(
+        metadata=key(
+            "MaxRestarts",
+            kinds.RESTARTS,
+            "How often a job may start a container again, whatever the pod's restartPolicy; absent: no limit.",
         )
     )
     flavors: Mapping[str, Flavor] = field(

@@ -72,6 +72,10 @@ def _cores(value: Value, _: Reader) -> int | None:
     return _whole(value, 0, 1_000_000) or None
 
 
+def _restarts(value: Value, _: Reader) -> int | None:
+    return _whole(value, 0, 1_000_000)
+
+
 def _pods(value: Value, _: Reader) -> int | None:
     return _whole(value, 0, 1_000_000) or None
 
@@ -237,6 +241,7 @@ SCRIPT = Kind("shell text", _script, "")
 LABEL = Kind("namespace", _label, "")
 PORT = Kind("TCP port", _port, 0)
 CORES: Kind[int | None] = Kind("cores (0: none)", _cores, None)
+RESTARTS: Kind[int | None] = Kind("number (0: never)", _restarts, None)
 PODS: Kind[int | None] = Kind("pods (0: not sent)", _pods, None)
 UID: Kind[int | None] = Kind("user id", _uid, None)
 _UID_RANGE_KIND = Kind("user ids", _uid_range, range(0))

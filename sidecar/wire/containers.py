@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from msgspec.structs import fields
@@ -12,21 +13,30 @@ from sidecar.domain.expand import expand, missing
 from sidecar.domain.images import default_pull_policy
 from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import kubernetes as kube
-from sidecar.wire import resources
+from sidecar.wire import lifecycle, resources
+
+_DEV_FILE = re.compile(r"/dev/[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 _UNRESOLVED = "has arrived unresolved; interLink resolves it before it gets here"
 
 
-def read_container(container: kube.Container, role: domain.ContainerRole, downward: Downward) -> domain.Container:
+def read_container(
+    container: kube.Container, role: domain.ContainerRole, downward: Downward, *, with_probes: bool
+) -> domain.Container:
     """Check and convert one container.
 
     :param downward: what ``valueFrom.fieldRef`` may refer to
+    :param with_probes: whether the site honours probes
     :raises UnsupportedPod: a field of the container cannot be honoured
     """
     if container.env_from:
         raise UnsupportedPod(f"container {container.name}: envFrom {_UNRESOLVED}")
     # As they are: the virtual kubelet has expanded what was to be expanded, and a secret may well contain "$$".
     values = {var.name: _value(var, container.name, downward) for var in container.env or []}
+    where = f"container {container.name}"
+    ports = {port.name: port.container_port for port in container.ports or [] if port.name}
+    hooks = container.lifecycle or kube.Lifecycle()
+    probes = container if with_probes else kube.Container(container.name)
     return domain.Container(
         name=container.name,
         role=role,
@@ -39,6 +49,14 @@ def read_container(container: kube.Container, role: domain.ContainerRole, downwa
         requests=resources.of_container(container),
         pull_policy=_pull_policy(container),
         read_only_root=_is_read_only(container.security_context),
+        startup=lifecycle.probe(probes.startup_probe, f"{where}: startupProbe", ports),
+        liveness=lifecycle.probe(probes.liveness_probe, f"{where}: livenessProbe", ports),
+        readiness=lifecycle.probe(probes.readiness_probe, f"{where}: readinessProbe", ports),
+        post_start=lifecycle.hook(hooks.post_start, f"{where}: lifecycle.postStart", ports),
+        pre_stop=lifecycle.hook(hooks.pre_stop, f"{where}: lifecycle.preStop", ports),
+        stop_signal=lifecycle.stop_signal(hooks.stop_signal, f"{where}: lifecycle"),
+        termination_message_path=_message_path(container.termination_message_path, where),
+        termination_message_from_log=_takes_log(container.termination_message_policy, where),
     )
 
 
@@ -58,6 +76,22 @@ def _value(var: kube.EnvVar, container: str, downward: Downward) -> str:
         return downward.resource(ref.resource, ref.container_name or container, str(ref.divisor), where)
     kind = ".".join(["valueFrom", *(f.encode_name for f in fields(source) if getattr(source, f.name) is not None)])
     raise UnsupportedPod(f"{where}: {kind} {_UNRESOLVED}")
+
+
+def _message_path(path: str | None, where: str) -> str:
+    """A directory of the node's devices holds nothing but the default file."""
+    path = _absolute(path or "", f"{where}: terminationMessagePath") or "/dev/termination-log"
+    if path.startswith("/dev/") and not _DEV_FILE.fullmatch(path):
+        raise UnsupportedPod(f"{where}: terminationMessagePath: below /dev, only a plain file name is possible")
+    if "/../" in f"{path}/":
+        raise UnsupportedPod(f"{where}: terminationMessagePath: must be without ..")
+    return path
+
+
+def _takes_log(policy: str | None, where: str) -> bool:
+    if policy not in (None, "", "File", "FallbackToLogsOnError"):
+        raise MalformedRequest(f"{where}: terminationMessagePolicy: expected File or FallbackToLogsOnError")
+    return policy == "FallbackToLogsOnError"
 
 
 def _absolute(path: str, where: str) -> str:

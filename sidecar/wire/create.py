@@ -44,11 +44,12 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         uid=uid,
         namespace=namespace,
         name=name,
-        containers=tuple(_containers(pod.spec, downward)),
+        containers=tuple(_containers(pod.spec, downward, with_probes=policy.enable_probes)),
         volumes=volumes,
         names=read_names(pod.spec, name, namespace),
         restart_policy=_restart_policy(pod.spec),
         grace_seconds=_grace_seconds(pod.spec),
+        deadline_seconds=_deadline_seconds(pod.spec),
         requests=resources.of_pod(whole.requests, "spec.resources.requests"),
         limits=resources.of_pod(whole.limits, "spec.resources.limits"),
         overhead=resources.of_pod(pod.spec.overhead, "spec.overhead"),
@@ -111,13 +112,19 @@ def _check_container_names(spec: kube.PodSpec) -> None:
         seen.add(container.name)
 
 
-def _containers(spec: kube.PodSpec, downward: Downward) -> Iterator[domain.Container]:
-    for role, containers in (
-        (domain.ContainerRole.INIT, spec.init_containers or []),
-        (domain.ContainerRole.MAIN, spec.containers),
-    ):
-        for container in containers:
-            yield read_container(container, role, downward)
+def _containers(spec: kube.PodSpec, downward: Downward, *, with_probes: bool) -> Iterator[domain.Container]:
+    for container in spec.init_containers or []:
+        yield read_container(container, _init_role(container), downward, with_probes=with_probes)
+    for container in spec.containers:
+        yield read_container(container, domain.ContainerRole.MAIN, downward, with_probes=with_probes)
+
+
+def _init_role(container: kube.Container) -> domain.ContainerRole:
+    if not container.restart_policy:
+        return domain.ContainerRole.INIT
+    if container.restart_policy != "Always":
+        raise MalformedRequest(f"init container {container.name}: restartPolicy: expected Always or nothing")
+    return domain.ContainerRole.SIDECAR
 
 
 def _restart_policy(spec: kube.PodSpec) -> domain.RestartPolicy:
@@ -136,3 +143,10 @@ def _grace_seconds(spec: kube.PodSpec) -> int:
             f"$.pod.spec.terminationGracePeriodSeconds: expected seconds from 0 to {decode.MOST_SECONDS}"
         )
     return 30 if grace is None else grace
+
+
+def _deadline_seconds(spec: kube.PodSpec) -> int | None:
+    seconds = spec.active_deadline_seconds
+    if seconds is not None and not 1 <= seconds <= decode.MOST_SECONDS:
+        raise MalformedRequest(f"$.pod.spec.activeDeadlineSeconds: expected seconds from 1 to {decode.MOST_SECONDS}")
+    return seconds

@@ -169,6 +169,54 @@ _CONTAINER_SECURITY = (
     refused("procMount", "every container has the usual /proc", "Default"),
 )
 
+_PROBES = "integration/runner/test_runner_probes.py"
+_HOOKS = "integration/runner/test_runner_hooks.py"
+_MESSAGES = "integration/runner/test_runner_messages.py"
+_SIDECARS = "integration/runner/test_runner_sidecars.py"
+_WIRE_LIFECYCLE = "unit/test_wire_lifecycle.py"
+_HANDLER = (
+    honoured("exec", "a command inside the running container", _PROBES),
+    honoured("exec.command", "not by a shell", _PROBES),
+    honoured("httpGet", "by curl from the compute node, whose network the container shares", _PROBES),
+    honoured("httpGet.path", "with its query", _PROBES),
+    honoured("httpGet.port", "a number, or the name of one of the container's ports", _WIRE_LIFECYCLE),
+    honoured("httpGet.host", "the container's node where there is none", _PROBES),
+    honoured("httpGet.scheme", "HTTP or HTTPS; a certificate is not checked", _PROBES),
+    refused("httpGet.protocol", "requests are HTTP/1.1", "HTTP1"),
+    honoured("httpGet.httpHeaders", "also Host", _PROBES),
+    honoured("httpGet.httpHeaders.name", "the header's name", _PROBES),
+    honoured("httpGet.httpHeaders.value", "the header's value", _PROBES),
+)
+_PROBE = (
+    *_HANDLER,
+    honoured("tcpSocket", "whether the port can be connected to", _PROBES),
+    honoured("tcpSocket.port", "a number, or the name of one of the container's ports", _WIRE_LIFECYCLE),
+    honoured("tcpSocket.host", "the container's node where there is none", _PROBES),
+    honoured("grpc", "the standard health check, by curl", _PROBES),
+    honoured("grpc.port", "its port", _PROBES),
+    honoured("grpc.service", "its service", _PROBES),
+    honoured("grpc.mode", "TLS: a certificate is not checked", _PROBES),
+    honoured("initialDelaySeconds", "0 by default", _PROBES),
+    honoured("periodSeconds", "10 by default", _PROBES),
+    honoured("timeoutSeconds", "1 by default", _PROBES),
+    honoured("successThreshold", "1 by default", _PROBES),
+    honoured("failureThreshold", "3 by default", _PROBES),
+    honoured("terminationGracePeriodSeconds", "in place of the pod's", _PROBES),
+)
+_HOOK = (
+    *_HANDLER,
+    honoured("sleep", "wait for some seconds", _HOOKS),
+    honoured("sleep.seconds", "so many", _HOOKS),
+    ignored("tcpSocket", "Kubernetes does nothing for it either"),
+)
+_LIFECYCLE = (
+    honoured("postStart", "right after the start; if it fails, the container is ended", _HOOKS),
+    *at("postStart", _HOOK),
+    honoured("preStop", "before the signal, within the grace period", _HOOKS),
+    *at("preStop", _HOOK),
+    honoured("stopSignal", "asks the container to end in place of TERM", _HOOKS),
+)
+
 _NO_PORTS = "the job has the node's own network: the port is reachable there as it is"
 _CONTAINER = (
     honoured("name", "the container's name, different from all others in the pod", "unit/test_wire_create.py"),
@@ -212,17 +260,22 @@ _CONTAINER = (
             "None", "HostToContainer"),
     refused("volumeMounts.bindMountOptions", "leave it out"),
     refused("volumeDevices", "jobs have no block devices"),
-    ignored("terminationMessagePath", "what the container writes there is not read", "/dev/termination-log"),
-    ignored("terminationMessagePolicy", "the log is not read for it", "File"),
+    honoured("terminationMessagePath", "its first 4096 bytes are the message in the container's state", _MESSAGES),
+    honoured("terminationMessagePolicy", "FallbackToLogsOnError: else the end of the log", _MESSAGES),
     honoured("imagePullPolicy", "when the image is fetched, or the registry asked for it", _IMAGES),
     honoured("securityContext", "as follows", "unit/test_wire_create.py"),
     *at("securityContext", _CONTAINER_SECURITY),
     ignored("stdin", "a batch job has no terminal"),
     ignored("stdinOnce", "a batch job has no terminal"),
     ignored("tty", "a batch job has no terminal"),
-    refused("lifecycle", "not yet"),
-    *(refused(f"{kind}Probe", "not yet; with EnableProbes: false probes are ignored", switch="enable_probes")
-      for kind in ("liveness", "readiness", "startup")),
+    honoured("lifecycle", "hooks run in the job", _HOOKS),
+    *at("lifecycle", _LIFECYCLE),
+    *(entry for kind in ("liveness", "readiness", "startup") for entry in at(f"{kind}Probe", _PROBE)),
+    honoured("livenessProbe", "too many failures end the container; restartPolicy says what follows", _PROBES,
+             switch="enable_probes"),
+    honoured("readinessProbe", "moves ready in the container's state", _PROBES, switch="enable_probes"),
+    honoured("startupProbe", "holds back the other probes and what comes after a native sidecar", _PROBES,
+             switch="enable_probes"),
 )  # fmt: skip
 
 _SCHEDULING = "Kubernetes has chosen the virtual node by it; which compute node, Slurm decides"
@@ -234,11 +287,11 @@ _SPEC = (
     refused("containers.restartPolicy", "use the pod's restartPolicy"),
     honoured("initContainers", "one after another before the containers", _PODS),
     *at("initContainers", _CONTAINER),
-    refused("initContainers.restartPolicy", "native sidecars: not yet"),
+    honoured("initContainers.restartPolicy", "Always: a native sidecar, until the containers end", _SIDECARS),
     ignored("ephemeralContainers", "they come by kubectl debug, which interLink does not pass on"),
     honoured("restartPolicy", "containers are started again inside the job", _PODS),
     honoured("terminationGracePeriodSeconds", "from TERM to KILL; 30 by default", "e2e/test_deletion.py"),
-    refused("activeDeadlineSeconds", "use slurm-job.vk.io/flags: --time=MINUTES"),
+    honoured("activeDeadlineSeconds", "from the job's start; also the job's --time", "e2e/test_supervision.py"),
     honoured("dnsPolicy", "None: dnsConfig alone; all others: as the node, which does not know the cluster's services",
              _NAMES),
     honoured("dnsConfig", "added to the node's /etc/resolv.conf; not with mpi-flags", _NAMES),

@@ -78,6 +78,71 @@ class SecurityContext(Kube):
     read_only_root_filesystem: bool | None = None
 
 
+class ExecAction(Kube):
+    command: list[str] | None = None
+
+
+class HTTPHeader(Kube):
+    name: str
+    value: str = ""
+
+
+class HTTPGetAction(Kube):
+    port: int | str
+    path: str | None = None
+    host: str | None = None
+    scheme: str | None = None
+    http_headers: list[HTTPHeader] | None = None
+
+
+class TCPSocketAction(Kube):
+    port: int | str
+    host: str | None = None
+
+
+class GRPCAction(Kube):
+    port: int
+    service: str | None = None
+    mode: str | None = None
+
+
+class SleepAction(Kube):
+    seconds: int
+
+
+class Handler(Kube):
+    """What probes and hooks have in common."""
+
+    exec: ExecAction | None = None
+    http_get: HTTPGetAction | None = None
+    tcp_socket: TCPSocketAction | None = None
+
+
+class Probe(Handler):
+    grpc: GRPCAction | None = None
+    initial_delay_seconds: int | None = None
+    period_seconds: int | None = None
+    timeout_seconds: int | None = None
+    success_threshold: int | None = None
+    failure_threshold: int | None = None
+    termination_grace_period_seconds: int | None = None
+
+
+class LifecycleHandler(Handler):
+    sleep: SleepAction | None = None
+
+
+class Lifecycle(Kube):
+    post_start: LifecycleHandler | None = None
+    pre_stop: LifecycleHandler | None = None
+    stop_signal: str | None = None
+
+
+class ContainerPort(Kube):
+    container_port: int
+    name: str | None = None
+
+
 class Container(Kube):
     name: str
     image: str = ""
@@ -91,10 +156,11 @@ class Container(Kube):
     image_pull_policy: str | None = None
     restart_policy: str | None = None
     security_context: SecurityContext | None = None
-    lifecycle: Any | None = None
-    liveness_probe: Any | None = None
-    readiness_probe: Any | None = None
-    startup_probe: Any | None = None
+    lifecycle: Lifecycle | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    ports: list[ContainerPort] | None = None
     termination_message_path: str | None = None
     termination_message_policy: str | None = None
 

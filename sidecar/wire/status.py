@@ -90,21 +90,27 @@ def _encoded_entry(state: PodState) -> msgspec.Raw:
 
 def _entry(state: PodState) -> Json:
     given_up = state.restart_policy is RestartPolicy.NEVER and observe.failed_init(state) is not None
-    by_role: dict[ContainerRole, list[Json]] = {ContainerRole.INIT: [], ContainerRole.MAIN: []}
+    mains: list[Json] = []
+    inits: list[Json] = []
     for container in state.containers:
-        by_role[container.role].append(_container(container, state, given_up=given_up))
+        entry = _container(container, state, given_up=given_up)
+        (mains if container.role is ContainerRole.MAIN else inits).append(entry)
     return {
         "name": state.name,
         "UID": state.uid,
         "namespace": state.namespace,
         "JID": state.job_id,
-        "containers": by_role[ContainerRole.MAIN],
-        "initContainers": by_role[ContainerRole.INIT],
+        "containers": mains,
+        "initContainers": inits,
     }
 
 
 def _container(container: ContainerState, pod: PodState, *, given_up: bool) -> Json:
+    is_done = container.status is ContainerStatus.TERMINATED and container.role is ContainerRole.INIT
     match container.status:
+        case _ if container.role is ContainerRole.SIDECAR and container.ever_started:
+            # The virtual kubelet holds back the main containers while any init container waits or runs.
+            state = {"terminated": _terminated(_sidecar_started(container, pod))}
         case ContainerStatus.RUNNING:
             state = {"running": {"startedAt": _time(container.started_at)}}
         case ContainerStatus.TERMINATED if container.termination is not None:
@@ -118,11 +124,17 @@ def _container(container: ContainerState, pod: PodState, *, given_up: bool) -> J
         container.name,
         state,
         lastState={"terminated": _terminated(container.previous)} if container.previous else {},
-        ready="running" in state,
-        started="running" in state,
+        ready=container.ready
+        or (is_done and container.termination is not None and not container.termination.exit_code),
+        started=container.started,
         restartCount=container.attempt,
         image=container.image,
     )
+
+
+def _sidecar_started(container: ContainerState, pod: PodState) -> Termination:
+    started = container.started_at or pod.started_at or pod.changed_at
+    return Termination(exit_code=0, reason="Completed", message="Started", started_at=started, finished_at=started)
 
 
 def _not_started(pod: PodState) -> Termination:

@@ -3,6 +3,9 @@
 # Apptainer and Singularity: the only file that knows their command line. Each function leaves a call in sidecar_call.
 # Source: https://apptainer.org/docs/user/latest/cli.html
 
+sidecar_runtime_has_gate=yes # see sidecar_prepare_gate
+sidecar_joinable=(--userns)  # options of a container whose namespaces this job can join
+
 # sidecar_runtime_pull IMAGE FILE CACHE LOGIN: fetch the image into one file, with the login in a file, or none. In a
 # cache of its own, the runtime downloads it again only if the registry's digest is another.
 sidecar_runtime_pull() {

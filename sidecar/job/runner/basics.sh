@@ -6,7 +6,7 @@
 # work with bash 4.4. Names begin with sidecar_, so that neither the admin's nor the user's shell text meets them.
 
 sidecar_stopping= # not empty once somebody asked the job to stop
-sidecar_heed=     # what to do then, see sidecar_await; nothing or more often than once does no harm
+sidecar_heed=:    # what to look after while waiting, see sidecar_await
 sidecar_running=  # not empty once containers may run
 declare -A sidecar_pipes=() # the open ones of sidecar_spawn
 
@@ -47,6 +47,8 @@ sidecar_begin() {
         sidecar_directory=
     fi
     sidecar_make_private
+    sidecar_deadline=0
+    [[ $sidecar_deadline_seconds -eq 0 ]] || sidecar_deadline=$(($(date +%s) + sidecar_deadline_seconds))
     sidecar_node=${SLURMD_NODENAME:-${HOSTNAME:-}}
     sidecar_report job_started "\"job\":\"$sidecar_job\",\"node\":\"${sidecar_node//[^A-Za-z0-9._-]/}\""
     umask "$sidecar_umask"
@@ -154,13 +156,13 @@ sidecar_spawn() {
     sidecar_pipes[$sidecar_pipe]=open
 }
 
-# sidecar_await PIPE: return the code of what was spawned (137 if it was killed); meanwhile, do what a request to stop
-# asks for. Not in the trap: bash runs it inside of "read", and when that one's time is up, it leaves the trap unfinished.
+# sidecar_await PIPE: return the code of what was spawned (137 if it was killed); meanwhile, heed what asks for
+# attention, such as a request to stop. Not in the trap: bash runs it inside of "read", and when that one's time is up, it leaves the trap unfinished.
 # An empty line comes before the code: a read whose time is up halfway through "143" would leave "43" to the next.
 sidecar_await() {
     local pipe=$1 code='' status=129
     while [[ $status -gt 128 ]]; do # more than 128: nothing came yet
-        [[ -z $sidecar_stopping ]] || "$sidecar_heed"
+        "$sidecar_heed"
         read -r -t 0.2 code <&"$pipe"
         status=$?
     done

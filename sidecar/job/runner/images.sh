@@ -12,10 +12,10 @@ sidecar_fetch() {
         code=$?
         [[ $code -ne 0 ]] || return 0
         tries=$((tries + 1))
-        if [[ -n $sidecar_stopping ]] || sidecar_gives_up "$code" "$tries"; then return 1; fi
+        if sidecar_must_end || sidecar_gives_up "$code" "$tries"; then return 1; fi
         sidecar_report image_backoff "$which,\"tries\":$tries,\"delay\":$delay"
         sidecar_pause "$delay"
-        [[ -z $sidecar_stopping ]] || return 1
+        ! sidecar_must_end || return 1
         delay=$((delay * 2 < sidecar_backoff_most ? delay * 2 : sidecar_backoff_most))
     done
 }

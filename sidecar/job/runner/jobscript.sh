@@ -66,7 +66,7 @@ sidecar_launch_script() {
 
 # Ask everything below the script to end: a shell that waits for a program would not hear of it in time.
 sidecar_end_script() {
-    [[ -z $sidecar_script_told ]] || return
+    [[ -n $sidecar_stopping && -z $sidecar_script_told ]] || return
     sidecar_script_told=yes
     sidecar_report_stopping
     sidecar_read_grace

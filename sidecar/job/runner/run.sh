@@ -13,8 +13,9 @@ sidecar_run() {
 }
 
 sidecar_run_pod() {
+    local code
     sidecar_supervisors=()
-    sidecar_heed=sidecar_stop
+    sidecar_heed=sidecar_heed_job
     trap 'sidecar_stopping=yes' TERM
     if ! sidecar_make_empty_dirs; then
         echo "slurm-sidecar: the pod's emptyDir volumes cannot be made" >&2
@@ -23,8 +24,11 @@ sidecar_run_pod() {
     sidecar_write_names || exit 128
     sidecar_watch &
     [[ $sidecar_job_script != yes ]] || sidecar_run_job_script
-    sidecar_run_init
-    sidecar_run_main
+    sidecar_run_init && sidecar_run_main
+    code=$?
+    sidecar_end_sidecars
+    [[ -z $sidecar_expired || $code -ne 0 ]] || code=143
+    exit "$code"
 }
 
 # interLink's full mesh: the pre-exec text has written mesh.sh, which starts its arguments in the pod's own network.
@@ -36,14 +40,15 @@ sidecar_run_in_mesh() {
         # shellcheck disable=SC2016 # the other shell's own process id
         echo 'trap "sidecar_stopping=yes" TERM; echo $$ >"$sidecar_private/mesh.pid"; sidecar_run_pod'
     } >"$sidecar_private/mesh-run.sh"
-    sidecar_heed=sidecar_stop_mesh
+    sidecar_heed=sidecar_heed_mesh
     trap 'sidecar_stopping=yes' TERM
     sidecar_spawn "$BASH" "$TMPDIR/mesh.sh" "$BASH" "$sidecar_private/mesh-run.sh"
     sidecar_await "$sidecar_pipe"
     exit
 }
 
-sidecar_stop_mesh() {
+sidecar_heed_mesh() {
+    [[ -n $sidecar_stopping ]] || return
     [[ -s $sidecar_private/mesh.pid ]] || sidecar_stop_early
     kill -TERM "$(<"$sidecar_private/mesh.pid")" 2>/dev/null
 }
@@ -56,6 +61,24 @@ sidecar_keep_user_exit() {
     trap sidecar_finish EXIT
 }
 
+# Again and again: is the job to stop, or has the pod lived as long as it may?
+sidecar_heed_job() {
+    if [[ -n $sidecar_stopping ]]; then
+        sidecar_stop
+    elif [[ $sidecar_deadline -gt 0 && -z $sidecar_expired ]] && sidecar_is_expired; then
+        sidecar_expired=yes
+        sidecar_report deadline_exceeded "\"seconds\":$sidecar_deadline_seconds"
+        sidecar_retire "" "${sidecar_told_names[@]}"
+    fi
+}
+sidecar_expired='' sidecar_told_names=()
+
+sidecar_is_expired() {
+    local now
+    printf -v now '%(%s)T' -1
+    [[ $now -ge $sidecar_deadline ]]
+}
+
 # The supervisors know what to do. They are told for some seconds, as they cannot always listen; not for ever, as other
 # processes may come to have the ids of those that have ended.
 sidecar_stop() {
@@ -65,26 +88,57 @@ sidecar_stop() {
 }
 sidecar_told=0
 
+# sidecar_retire SECONDS NAME...: these containers are needed no longer; SECONDS is what is left of the grace period, or
+# empty for all of it.
+sidecar_retire() {
+    local name seconds=$1
+    shift
+    for name; do
+        printf '%s\n' "$seconds" >"$sidecar_private/work/$name.retiring"
+        mv "$sidecar_private/work/$name.retiring" "$sidecar_private/work/$name.retire"
+    done
+}
+
 # sidecar_start NAME POLICY: nothing more is started in a job that was asked to stop.
 sidecar_start() {
     if [[ -n $sidecar_stopping ]]; then
         sidecar_stop
         return 143
     fi
+    [[ -z $sidecar_expired ]] || return 143
     sidecar_spawn sidecar_supervise "$1" "$2"
     sidecar_supervisors+=("$sidecar_pid")
+    sidecar_told_names+=("$1")
 }
 
-# An init container that has succeeded is done, also under Always.
+# An init container that has succeeded is done, also under Always. A native sidecar is no hindrance once it has started.
 sidecar_run_init() {
     local name policy=OnFailure
     [[ $sidecar_restart_policy != Never ]] || policy=Never
     for name in "${sidecar_init_containers[@]}"; do
-        sidecar_supervisors=()
-        sidecar_start "$name" "$policy" || exit
-        sidecar_await "$sidecar_pipe" || exit
+        sidecar_supervisors=() sidecar_told_names=()
+        if [[ " ${sidecar_native_sidecars[*]} " == *" $name "* ]]; then
+            sidecar_start "$name" Always || return
+            sidecar_sidecar_names=("$name" "${sidecar_sidecar_names[@]}")
+            sidecar_sidecar_pids=("$sidecar_pid" "${sidecar_sidecar_pids[@]}")
+            sidecar_sidecar_pipes=("$sidecar_pipe" "${sidecar_sidecar_pipes[@]}")
+            sidecar_await_start "$name" "$sidecar_pid" || return
+        else
+            sidecar_start "$name" "$policy" || return
+            sidecar_await "$sidecar_pipe" || return
+        fi
     done
-    sidecar_supervisors=()
+    sidecar_supervisors=() sidecar_told_names=()
+}
+sidecar_sidecar_names=() sidecar_sidecar_pids=() sidecar_sidecar_pipes=() # the last started first
+
+# sidecar_await_start NAME PID: until its hook and its startup probe have succeeded; false if it ends before.
+sidecar_await_start() {
+    until [[ -e $sidecar_private/work/$1.started ]]; do
+        "$sidecar_heed"
+        [[ -d /proc/$2 ]] || return
+        sleep 0.1
+    done
 }
 
 # The job's code is that of the first main container that failed.
@@ -102,5 +156,19 @@ sidecar_run_main() {
         code=$?
         [[ $result -ne 0 ]] || result=$code
     done
-    exit "$result"
+    return "$result"
+}
+
+# Native sidecars end after the main containers, the last one first, within one grace period; how they end is of no
+# consequence.
+# Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#sidecar-containers-and-pod-lifecycle
+sidecar_end_sidecars() {
+    local number left began=$SECONDS
+    sidecar_supervisors=("${sidecar_sidecar_pids[@]}") sidecar_told_names=()
+    sidecar_read_grace
+    for number in "${!sidecar_sidecar_names[@]}"; do
+        left=$((sidecar_grace_seconds - SECONDS + began))
+        sidecar_retire "$((left > 2 || left == sidecar_grace_seconds ? left : 2))" "${sidecar_sidecar_names[number]}"
+        sidecar_await "${sidecar_sidecar_pipes[number]}"
+    done
 }
