@@ -123,10 +123,10 @@ def test_another_method_is_not_taken(app: App, method: str, path: str) -> None:
 
 
 def test_what_is_not_supported_is_told_by_name(app: App) -> None:
-    answer = app.create(a_request(a_pod_json(activeDeadlineSeconds=5)))
+    answer = app.create(a_request(a_pod_json(shareProcessNamespace=True)))
 
     assert answer.status_code == 422
-    assert "spec.activeDeadlineSeconds is not supported" in answer.text
+    assert "spec.shareProcessNamespace is not supported" in answer.text
 
 
 def test_a_flag_that_would_break_the_contract_is_refused(app: App) -> None:

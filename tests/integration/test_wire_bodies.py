@@ -24,8 +24,6 @@ from tests.virtual_kubelet.answers import Created, Ping, check_statuses, read
 from tests.virtual_kubelet.retrieval import KUBERNETES, Objects, create_body
 
 FOLDER = Path(__file__).parents[1] / "data" / "requests"
-REFUSED = {"create-lifecycle-hooks": "lifecycle"}
-"""Bodies that ask for what this release cannot do, and the words that say so."""
 CREATES = sorted(path.stem for path in FOLDER.glob("create-*.json"))
 STATUSES = sorted(path.stem for path in FOLDER.glob("status-*.json"))
 LOGS = sorted(path.stem for path in FOLDER.glob("get-logs*.json"))
@@ -45,7 +43,7 @@ def app(tmp_path: Path) -> Iterator[App]:
         yield app
 
 
-@pytest.mark.parametrize("name", [name for name in CREATES if name not in REFUSED])
+@pytest.mark.parametrize("name", CREATES)
 def test_a_create_becomes_one_job(app: App, name: str) -> None:
     request = body(name)
     pod = (request[0] if isinstance(request, list) else request)["pod"]
@@ -55,15 +53,6 @@ def test_a_create_becomes_one_job(app: App, name: str) -> None:
     assert created == Created(PodUID=pod["metadata"]["uid"], PodJID="1")
     assert app.submissions == 1
     assert check_statuses([pod], app.ask("GET", "/status", [pod]).content)
-
-
-@pytest.mark.parametrize(("name", "words"), REFUSED.items())
-def test_a_create_that_cannot_be_honoured_is_refused_by_name(app: App, name: str, words: str) -> None:
-    answer = app.create(body(name))
-
-    assert answer.status_code == 422
-    assert words in answer.text
-    assert app.submissions == 0
 
 
 @pytest.mark.parametrize("name", STATUSES)

@@ -79,7 +79,7 @@ def test_an_empty_file_gives_the_defaults(read: Read) -> None:
     assert settings.shared_fs
     assert settings.export_pod_data
     assert settings.allow_pre_exec
-    assert not settings.enable_probes
+    assert settings.enable_probes
     assert settings.database_path == Path("/home/site/.local/state/slurm-sidecar/sidecar.db")
     assert settings.database_journal_mode == "wal"
     assert (settings.reconcile_interval, settings.slurm_timeout) == (5.0, 60.0)

@@ -41,7 +41,6 @@ def test_its_first_line_names_its_interpreter(start: Starter) -> None:
 
 def test_it_may_tell_how_each_container_ended_and_write_each_log(start: Starter) -> None:
     text = """
-    echo of the script
     echo first >$SANDBOX/run-main.out; echo 0 >$SANDBOX/run-main.status
     echo second >>$workingPath/run-other.out; echo 9 >run-other.status
     echo prepared >init-setup.out; echo 0 >init-setup.status
