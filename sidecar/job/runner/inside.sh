@@ -29,7 +29,7 @@ sidecar_prepare_gate() {
 sidecar_pass_gate() {
     sidecar_words_held=
     [[ -n $sidecar_gate ]] || return 0
-    local arrived
+    local arrived tries=10
     # Read and write, or opening would wait for the container. The second one stays open: what is in it would be lost.
     exec {arrived}<>"$sidecar_gate/arrived" {sidecar_open}<>"$sidecar_gate/open"
     until read -r -t 0.2 <&"$arrived"; do
@@ -40,7 +40,9 @@ sidecar_pass_gate() {
         fi
     done
     exec {arrived}<&-
-    ! sidecar_find_inside "$sidecar_child" || [[ -z $sidecar_dev_file ]] || sidecar_hold_words
+    # Again, as lists of children may miss some while others come and go.
+    until sidecar_find_inside "$sidecar_child" || ((tries-- == 0)); do sleep 0.02; done
+    [[ -z $sidecar_dev_file ]] || sidecar_hold_words
     echo >&"$sidecar_open"
 }
 
