@@ -51,6 +51,8 @@ ENDS = {
     "claim": succeeded(write=Run(), main=Run("kept on the cluster\n")),
     "config-and-secret": succeeded(main=Run("good morning, admin\nthe password has 13 bytes\n")),
     "cronjob": succeeded(report=Run("a report\nsum 6\n")),
+    "deadline": failed(main=Run("working\ntime is up\n", code=9)),
+    "deployment": End("Running", {"server": Run(code=None)}),
     "downward-api": succeeded(
         main=Run('I am downward-api in default\napp="selfaware"\nstage="test"\n1 core\n'),
     ),
@@ -63,14 +65,21 @@ ENDS = {
     "host-path": succeeded(main=Run("* entries\nread-only\n")),
     "init-containers": succeeded(first=Run(), second=Run(), main=Run("one\ntwo\n")),
     "job": succeeded(sum=Run("going on where the first attempt stopped\n", restarts=1)),
+    "lifecycle": succeeded(helper=Run("preStop has run\n"), main=Run("postStart has run\n")),
+    "liveness": succeeded(main=Run("the second attempt works\n", restarts=1)),
     "mpi": succeeded(main=Run("rank 0 was here\nrank 1 was here\n")),
     "projected": succeeded(main=Run('level = high\nteam="physics"\na token is there\n')),
     "python": succeeded(main=Run('{"name": "digits of pi", "mean": 3.875, "largest": 9}\n')),
     "restricted": succeeded(main=Run("not root\nthe image is read-only\n/tmp is not\n")),
     "retry": succeeded(main=Run("second attempt\n", restarts=1)),
     "shared-memory": succeeded(producer=Run(), consumer=Run("100000\ntmpfs\n")),
+    "sidecar": succeeded(clock=Run(), main=Run("the sidecar has been here: 1 line\n")),
     "slurm-options": succeeded(main=Run("* cores are visible\n")),
     "sub-path": succeeded(prepare=Run(), main=Run("welcome to the cluster\nfrom b\nnote\n")),
+    "termination-message": failed(
+        writes=Run(code=4, message="input file 3 is broken"),
+        logs=Run("reading\ndisk is full\n", code=5, message="disk is full"),
+    ),
     "two-containers": succeeded(writer=Run(), reader=Run("from the writer\n")),
 }
 

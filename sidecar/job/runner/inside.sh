@@ -18,9 +18,12 @@ sidecar_prepare_gate() {
     [[ $sidecar_runtime_has_gate == yes ]] || return
     sidecar_gate=$sidecar_work.gate
     mkdir "$sidecar_gate" && mkfifo -m 600 "$sidecar_gate/arrived" "$sidecar_gate/open" || return
-    # With the last words' file open, so that it can be had without a way through the image's file system.
-    echo "{ echo >$folder/slurm-sidecar/arrived; read -r _ <$folder/slurm-sidecar/open; }" \
-        "2>${sidecar_dev_file:-/dev/null}" >"$sidecar_work.gate.sh"
+    # Where there is this folder, the runtime takes the container's environment only after a file that all images have,
+    # but for bare folders. Two lines at once, because a read whose time is up just then loses the first (see
+    # sidecar_await). With the last words' file open, so that it can be had without a way through the image's files.
+    printf '%s\n' "[ -e $folder/env/99-base.sh ] || source /.inject-apptainer-env.sh || source /.inject-singularity-env.sh" \
+        "{ printf '\\n\\n' >$folder/slurm-sidecar/arrived; read -r _ <$folder/slurm-sidecar/open; }\
+ 2>${sidecar_dev_file:-/dev/null}" >"$sidecar_work.gate.sh"
     sidecar_bind "$sidecar_gate" "$folder/slurm-sidecar" rw
     sidecar_bind "$sidecar_work.gate.sh" "$folder/env/zz-slurm-sidecar.sh" ro
 }
