@@ -20,7 +20,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _because(text: str) -> str:
-    return f": {text}" if text else ""
+    return f": {text.strip()}" if text.strip() else ""
 
 
 def _accepted(event: ev.PodAccepted) -> str:
@@ -47,6 +47,26 @@ def _terminated(event: ev.ContainerTerminated) -> str:
 def _started(event: ev.ContainerStarted) -> str:
     again = f", restart {event.attempt}" if event.attempt else ""
     return f"container {event.container} started{again}"
+
+
+def _health(event: ev.ContainerHealthChanged) -> str:
+    if event.ready:
+        return f"container {event.container} is ready"
+    if event.message:
+        return f"container {event.container} is not ready any more{_because(event.message)}"
+    return f"container {event.container} has passed its start, but is not ready yet"
+
+
+_ENDED_FOR = {
+    "liveness": "the liveness probe of container {} failed too often, so it is ended",
+    "startup": "the startup probe of container {} failed too often, so it is ended",
+    "postStart": "the postStart hook of container {} failed, so it is ended",
+    "preStop": "the preStop hook of container {} failed",
+}
+
+
+def _unhealthy(event: ev.ContainerUnhealthy) -> str:
+    return f"{_ENDED_FOR[event.check].format(event.container)}{_because(event.message)}"
 
 
 def _ended(what: str) -> Callable[[ev.JobEnded], str]:
@@ -86,6 +106,11 @@ _SENTENCES: dict[type[ev.Event], Callable[[Any], str]] = {
         f"{_because(e.message)}"
     ),
     ev.ContainerStarted: _started,
+    ev.ContainerHealthChanged: _health,
+    ev.ContainerUnhealthy: _unhealthy,
+    ev.DeadlineExceeded: lambda e: (
+        f"the pod's activeDeadlineSeconds ({e.seconds}) are over, so its containers are ended"
+    ),
     ev.ContainerTerminated: _terminated,
     ev.ContainerRestarting: lambda e: f"container {e.container} will start again in {e.delay_seconds} s",
     ev.JobSucceeded: _ended("the pod is done"),
