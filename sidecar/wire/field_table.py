@@ -15,8 +15,8 @@ def refused(path: str, sentence: str, *nothing: object, switch: str = "") -> Ent
     return Entry(path=path, treatment=Treatment.REFUSED, sentence=sentence, nothing=nothing, switch=switch)
 
 
-def ignored(path: str, sentence: str, *nothing: object) -> Entry:
-    return Entry(path=path, treatment=Treatment.IGNORED, sentence=sentence, nothing=nothing)
+def ignored(path: str, sentence: str, *nothing: object, recorded: bool = False) -> Entry:
+    return Entry(path=path, treatment=Treatment.IGNORED, sentence=sentence, nothing=nothing, recorded=recorded)
 
 
 def elsewhere(path: str, sentence: str) -> Entry:
@@ -75,7 +75,7 @@ _VOLUME = (
     honoured("hostPath.type", "checked, or made, on the compute node", _VOLUMES),
     honoured("emptyDir", "a directory of the job's, gone with it", _VALUES),
     honoured("emptyDir.medium", "Memory: in /dev/shm of the compute node", _VALUES),
-    ignored("emptyDir.sizeLimit", "the job's memory and disk limits hold for all that it writes"),
+    ignored("emptyDir.sizeLimit", "the job's memory and disk limits hold for all that it writes", recorded=True),
     refused("emptyDir.mode", "leave it out; all containers run as the user who owns the directory"),
     honoured("configMap", "exactly its keys, read-only", _VALUES),
     honoured("configMap.name", "which ConfigMap", _VALUES),

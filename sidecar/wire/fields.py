@@ -45,6 +45,8 @@ class Entry:
     """Values that ask for nothing, beside those that are empty; ``False`` is one unless others are listed."""
     switch: str = ""
     """The switch of :class:`SitePolicy` without which the field is ignored."""
+    recorded: bool = False
+    """Whether the history holds the value of an ignored field, too."""
     shown_by: str = ""
     """For honoured fields: the test, below ``tests/``, that shows it."""
 
@@ -118,7 +120,8 @@ class _Judge:
             if entry.treatment is Treatment.REFUSED:
                 self._findings.refused.append(f"{where} is not supported: {entry.sentence}")
             elif entry.treatment is Treatment.IGNORED:
-                self._findings.notes.append(f"{where} ignored: {entry.sentence}")
+                said = f" ({value}, recorded only)" if entry.recorded else ""
+                self._findings.notes.append(f"{where}{said} ignored: {entry.sentence}")
 
 
 _NAMED = {"spec.containers.": "container", "spec.initContainers.": "init container", "spec.volumes.": "volume"}

@@ -161,3 +161,11 @@ def test_keys_of_maps_are_no_fields() -> None:
     pod["metadata"]["labels"] = {"anything": "goes"}
 
     assert read(pod) == ()
+
+
+def test_a_size_limit_is_recorded() -> None:
+    mount = {"name": "v", "mountPath": "/v"}
+    volume = {"name": "v", "emptyDir": {"sizeLimit": "1Gi"}}
+    (told,) = read(a_pod_json(a_container_json(volumeMounts=[mount]), volumes=[volume]))
+
+    assert told.startswith("volume v: emptyDir.sizeLimit (1Gi, recorded only) ignored: ")

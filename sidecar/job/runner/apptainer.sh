@@ -81,6 +81,11 @@ sidecar_env() { export "APPTAINERENV_$1=$2" "SINGULARITYENV_$1=$2"; }
 
 # sidecar_bind SOURCE DESTINATION ro|rw: add to sidecar_binds. The runtime reads the option as CSV.
 sidecar_bind() {
+    if [[ $1 == /dev/* && $2 == /dev/* && $1 != "$2" ]]; then
+        # The runtime would take it for a device and pass it over; by another name, it does not see what it is.
+        ln -sfn "$1" "$sidecar_work.bind.${#sidecar_binds[@]}" || return
+        set -- "$sidecar_work.bind.${#sidecar_binds[@]}" "${@:2}"
+    fi
     local source="\"source=${1//\"/\"\"}\"" destination="\"destination=${2//\"/\"\"}\""
     [[ $3 == rw ]] || destination+=,ro
     sidecar_binds+=(--mount "type=bind,$source,$destination")

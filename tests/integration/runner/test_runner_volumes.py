@@ -232,3 +232,13 @@ def test_the_site_s_rules_for_host_paths_hold_behind_links(start: Starter, tmp_p
 
     assert [name for name, code in codes.items() if code == 0] == ["open"]
     assert set(codes.values()) == {0, 128}
+
+
+def test_memory_may_take_the_place_of_dev_shm_and_is_shared_there(start: Starter) -> None:
+    shared = (Mount(volume="shm", path="/dev/shm"),)
+    write = an_init_container("write", "sh", "-c", "echo shared >/dev/shm/file", mounts=shared)
+    read = a_container("main", "cat", "/dev/shm/file", mounts=shared)
+    job = start(a_pod(write, read, volumes=(EmptyDirVolume(name="shm", in_memory=True),)))
+
+    assert job.finish() == 0
+    assert job.log() == "shared\n"
