@@ -17,7 +17,8 @@ _INTRODUCTION = """\
 
 What becomes of each field that a pod can have, by the Kubernetes API of July 2026. An entry holds for everything below
 its field, unless there are entries for what is below. The same table decides about every pod, and a test sends a pod
-for each field of the API to see that it is true.
+for each field of the API to see that it is true. Containers run under Apptainer here; what differs under Enroot is in
+[enroot.md](enroot.md).
 
 | treatment | meaning |
 | --- | --- |
