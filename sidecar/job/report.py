@@ -28,6 +28,11 @@ MOST_BYTES = 256 * 1024
 """Read in one call; the rest is for the next one."""
 _TAIL_BYTES = 16 * 1024
 _MESSAGE_BYTES = 1024
+_WORDS_BYTES = 4096
+"""The most of a termination message.
+
+Source: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
+"""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")]
@@ -227,25 +232,29 @@ def _with_message(directory: PodDirectory, fact: Fact) -> Fact:
         case ContainerTerminated(cannot_run=int()):
             return replace(fact, message=_runtime_errors(_tail(directory.log(fact.container, fact.attempt))))
         case ContainerTerminated():
-            return replace(fact, message=_tail(directory.words(fact.container, fact.attempt, "message")))
+            return replace(fact, message=_words(directory, fact, "message"))
         case ContainerUnhealthy():
-            return replace(fact, message=_tail(directory.words(fact.container, fact.attempt, fact.check)).strip())
+            return replace(fact, message=_words(directory, fact, fact.check).strip())
         case ContainerHealth(started=True, ready=False):
-            return replace(fact, message=_tail(directory.words(fact.container, fact.attempt, "readiness")).strip())
+            return replace(fact, message=_words(directory, fact, "readiness").strip())
         case _:
             return fact
 
 
-def _tail(path: Path) -> str:
-    """The end of a file that the job wrote; nothing where there is no such file."""
+def _words(directory: PodDirectory, fact: ContainerFact, what: str) -> str:
+    return _tail(directory.words(fact.container, fact.attempt, what), most=_WORDS_BYTES)
+
+
+def _tail(path: Path, *, most: int = _TAIL_BYTES) -> str:
+    """The end of a file that the job wrote; nothing where there is none that can be read."""
     try:
         file = open_regular(path)
-    except (FileNotFoundError, LogUnavailable):
+    except (OSError, LogUnavailable):
         return ""
     with file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL_BYTES))
-        return file.read(_TAIL_BYTES).decode(errors="replace").replace("\0", "\ufffd")
+        file.seek(max(0, size - most))
+        return file.read(most).decode(errors="replace").replace("\0", "\ufffd")
 
 
 def _runtime_errors(text: str) -> str:

@@ -186,3 +186,44 @@ def test_no_report_makes_the_reader_fail_or_go_back(files: PodDirectory, lines: 
 
     assert found.offset == data.rfind(b"\n") + 1
     assert len(found.facts) + found.skipped == len(data[: found.offset].splitlines())
+
+
+END = b'{"fact":"container_terminated","at":1732420000,"container":"main","attempt":0,"code":1}\n'
+
+
+def test_a_containers_last_words_come_with_its_end(files: PodDirectory) -> None:
+    files.report.write_bytes(END)
+    files.words("main", 0, "message").write_bytes(b"disk \xff full\0")
+
+    (end,) = report.read(files, 0).facts
+
+    assert isinstance(end, report.ContainerTerminated)
+    assert end.message == "disk \ufffd full\ufffd"
+
+
+@pytest.mark.parametrize("forge", ["link", "folder", "pipe", "closed"])
+def test_words_that_cannot_be_read_do_not_keep_the_facts_back(files: PodDirectory, tmp_path: Path, forge: str) -> None:
+    files.report.write_bytes(END)
+    words = files.words("main", 0, "message")
+    (tmp_path / "secret").write_text("secret")
+    {
+        "link": lambda: words.symlink_to(tmp_path / "secret"),
+        "folder": words.mkdir,
+        "pipe": lambda: os.mkfifo(words),
+        "closed": lambda: words.touch(mode=0),
+    }[forge]()
+
+    (end,) = report.read(files, 0).facts
+
+    assert isinstance(end, report.ContainerTerminated)
+    assert end.message == ""
+
+
+def test_no_more_words_are_taken_than_a_kubelet_takes(files: PodDirectory) -> None:
+    files.report.write_bytes(END)
+    files.words("main", 0, "message").write_text("x" * 10_000)
+
+    (end,) = report.read(files, 0).facts
+
+    assert isinstance(end, report.ContainerTerminated)
+    assert end.message == "x" * 4096
