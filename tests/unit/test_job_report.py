@@ -201,22 +201,31 @@ def test_a_containers_last_words_come_with_its_end(files: PodDirectory) -> None:
     assert end.message == "disk \ufffd full\ufffd"
 
 
-@pytest.mark.parametrize("forge", ["link", "folder", "pipe", "closed"])
-def test_words_that_cannot_be_read_do_not_keep_the_facts_back(files: PodDirectory, tmp_path: Path, forge: str) -> None:
+@pytest.mark.parametrize("forgery", ["link", "folder", "pipe", "closed"])
+def test_words_that_cannot_be_read_do_not_keep_the_facts_back(
+    files: PodDirectory, tmp_path: Path, forgery: str
+) -> None:
     files.report.write_bytes(END)
-    words = files.words("main", 0, "message")
     (tmp_path / "secret").write_text("secret")
-    {
-        "link": lambda: words.symlink_to(tmp_path / "secret"),
-        "folder": words.mkdir,
-        "pipe": lambda: os.mkfifo(words),
-        "closed": lambda: words.touch(mode=0),
-    }[forge]()
+    forge(forgery, files.words("main", 0, "message"), tmp_path / "secret")
 
     (end,) = report.read(files, 0).facts
 
     assert isinstance(end, report.ContainerTerminated)
     assert end.message == ""
+
+
+def forge(forgery: str, words: Path, secret: Path) -> None:
+    """Put something else in the words' place."""
+    match forgery:
+        case "link":
+            words.symlink_to(secret)
+        case "folder":
+            words.mkdir()
+        case "pipe":
+            os.mkfifo(words)
+        case _:
+            words.touch(mode=0)
 
 
 def test_no_more_words_are_taken_than_a_kubelet_takes(files: PodDirectory) -> None:
