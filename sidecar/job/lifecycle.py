@@ -71,11 +71,11 @@ def _authority(host: str, port: int) -> str:
 
 
 def _header(name: str, value: str) -> str:
-    """A line of curl's configuration; an empty value needs a semicolon there.
+    """A line of curl's configuration; a value of nothing but white space needs a semicolon there.
 
     Source: https://curl.se/docs/manpage.html#-H
     """
-    text = f"{name}: {value}" if value else f"{name};"
+    text = f"{name}: {value}" if value.strip() else f"{name};"
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'header = "{escaped}"\n'
 

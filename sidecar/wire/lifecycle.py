@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Mapping
+
+from msgspec.structs import fields
 
 from sidecar.domain import health
 from sidecar.errors import MalformedRequest, UnsupportedPod
@@ -12,7 +15,7 @@ from sidecar.wire import kubernetes as kube
 
 _HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~A-Za-z0-9]+")
 _HOST = re.compile(r"[A-Za-z0-9._:-]*")
-_SIGNAL = re.compile(r"SIG(?P<name>[A-Z][A-Z0-9]*([+-][0-9]{1,2})?)")
+_REAL_TIME = re.compile(r"SIG(RTMIN\+([1-9]|1[0-5])|RTMAX-([1-9]|1[0-4]))")
 
 
 def probe(source: kube.Probe | None, where: str, ports: Mapping[str, int]) -> health.Probe | None:
@@ -24,6 +27,7 @@ def probe(source: kube.Probe | None, where: str, ports: Mapping[str, int]) -> he
     """
     if source is None:
         return None
+    _check_alone(source, where)
     found = _action(source, where, ports)
     if found is None:
         raise MalformedRequest(f"{where}: expected one of exec, httpGet, tcpSocket and grpc")
@@ -45,6 +49,7 @@ def hook(source: kube.LifecycleHandler | None, where: str, ports: Mapping[str, i
     """
     if source is None:
         return None
+    _check_alone(source, where)
     if source.sleep is not None:
         return health.SleepAction(seconds=_seconds(source.sleep.seconds, 0, 0, f"{where}.sleep.seconds"))
     if source.exec is not None or source.http_get is not None:
@@ -54,10 +59,22 @@ def hook(source: kube.LifecycleHandler | None, where: str, ports: Mapping[str, i
 
 def stop_signal(text: str | None, where: str) -> str:
     """A signal's name without ``SIG``; TERM where none is given."""
-    match = _SIGNAL.fullmatch(text or "SIGTERM")
-    if match is None:
+    text = text or "SIGTERM"
+    if text in signal.Signals.__members__:
+        text = signal.Signals[text].name  # bash knows no second names, such as SIGCLD
+    elif not _REAL_TIME.fullmatch(text):
         raise MalformedRequest(f"{where}.stopSignal: expected a name such as SIGUSR1, got {text!r}")
-    return match["name"]
+    return text.removeprefix("SIG")
+
+
+def _check_alone(source: kube.Handler, where: str) -> None:
+    kinds = [kind for kind in ("exec", "httpGet", "tcpSocket", "grpc", "sleep") if _has(source, kind)]
+    if len(kinds) > 1:
+        raise MalformedRequest(f"{where}: expected one thing to do, got {' and '.join(kinds)}")
+
+
+def _has(source: kube.Handler, kind: str) -> bool:
+    return any(f.encode_name == kind and getattr(source, f.name) is not None for f in fields(source))
 
 
 def _action(source: kube.Handler, where: str, ports: Mapping[str, int]) -> health.Action | None:

@@ -106,6 +106,69 @@ def test_an_image_that_is_tried_again_is_told_with_the_runtimes_words() -> None:
     assert main_of(a_state(*RUNNING, failed, began())) == (ContainerStatus.RUNNING, "")
 
 
+def healths(*events: Event) -> tuple[bool, bool, bool]:
+    container = a_state(*RUNNING, *events).containers[0]
+    return container.started, container.ready, container.ever_started
+
+
+def waiting(attempt: int = 0) -> ev.ContainerStarted:
+    return ev.ContainerStarted(container="main", attempt=attempt, started=False, ready=False)
+
+
+def health(*, started: bool = True, ready: bool) -> ev.ContainerHealthChanged:
+    return ev.ContainerHealthChanged(container="main", attempt=0, started=started, ready=ready)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ((), (False, False, False)),
+        ((began(),), (True, True, True)),
+        ((waiting(),), (False, False, False)),
+        ((waiting(), health(ready=False)), (True, False, True)),
+        ((waiting(), health(ready=True)), (True, True, True)),
+        ((began(), health(ready=False)), (True, False, True)),
+        ((began(), exited(3)), (False, False, True)),
+        ((began(), exited(3), restarting(1)), (False, False, True)),
+        ((began(), exited(3), restarting(1), waiting(1)), (False, False, True)),
+        ((waiting(), exited(3), restarting(1), waiting(1)), (False, False, False)),
+        ((began(), ev.ContainerUnhealthy(container="main", attempt=0, check="liveness")), (True, False, True)),
+        ((began(), ev.ContainerUnhealthy(container="main", attempt=0, check="preStop")), (True, True, True)),
+    ],
+)
+def test_a_container_has_started_and_is_ready_as_its_probes_say(
+    events: tuple[Event, ...], expected: tuple[bool, bool, bool]
+) -> None:
+    assert healths(*events) == expected
+
+
+@pytest.mark.parametrize(
+    ("check", "message", "told"),
+    [
+        ("liveness", "no answer within 1 s", "Liveness probe failed: no answer within 1 s"),
+        ("startup", "", "Startup probe failed"),
+        ("postStart", "no", "PostStartHook failed: no"),
+        ("preStop", "no", ""),
+    ],
+)
+def test_a_container_that_was_ended_for_its_health_says_so(check: str, message: str, told: str) -> None:
+    unhealthy = ev.ContainerUnhealthy(container="main", attempt=0, check=check, message=message)
+    (container,) = a_state(*RUNNING, began(), unhealthy, exited(143), restarting(1), began(attempt=1)).containers
+
+    assert container.previous is not None
+    assert container.previous.message == told
+    assert container.unhealthy == ""
+
+
+def test_a_containers_own_last_words_come_before_what_its_probe_said() -> None:
+    unhealthy = ev.ContainerUnhealthy(container="main", attempt=0, check="liveness", message="x")
+    own = ev.ContainerTerminated(container="main", attempt=0, exit_code=1, reason="Error", message="my own")
+    end = a_state(*RUNNING, began(), unhealthy, own).containers[0].termination
+
+    assert end is not None
+    assert end.message == "my own"
+
+
 def test_a_refused_submission_ends_every_container_with_sbatchs_words() -> None:
     state = a_state(STARTED, ev.SubmissionFailed(reason="Invalid partition"), containers=[INIT, MAIN])
 

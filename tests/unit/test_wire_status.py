@@ -78,6 +78,26 @@ def test_a_running_container_is_ready_since_its_start() -> None:
     assert (container["ready"], container["started"], container["image"]) == (True, True, "busybox:1.36")
 
 
+def test_a_container_is_not_ready_while_its_probes_have_not_passed() -> None:
+    waits = ev.ContainerStarted(container="main", attempt=0, started=False, ready=False)
+    alive = ev.ContainerHealthChanged(container="main", attempt=0, started=True, ready=False)
+    ready = ev.ContainerHealthChanged(container="main", attempt=0, started=True, ready=True)
+    told = [the_main_container(*RUNNING, *events) for events in ((waits,), (waits, alive), (waits, alive, ready))]
+
+    assert [(c["started"], c["ready"]) for c in told] == [(False, False), (True, False), (True, True)]
+    assert ["running" in c["state"] for c in told] == [True] * 3
+
+
+def test_a_container_that_was_ended_for_its_health_says_so() -> None:
+    dead = ev.ContainerUnhealthy(container="main", attempt=0, check="liveness", message="no answer within 1 s")
+    running = the_main_container(*RUNNING, began(), dead)
+    ended = the_main_container(*RUNNING, began(), dead, exited(137))
+
+    assert (running["started"], running["ready"]) == (True, False)
+    assert ended["state"]["terminated"]["message"] == "Liveness probe failed: no answer within 1 s"
+    assert ended["state"]["terminated"]["exitCode"] == 137
+
+
 def test_a_terminated_container_has_its_code_its_signal_and_its_times() -> None:
     container = the_main_container(*RUNNING, began(), exited(137))
 

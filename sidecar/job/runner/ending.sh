@@ -28,6 +28,7 @@ sidecar_read_grace() {
 sidecar_end_child() {
     [[ -n $sidecar_child && $sidecar_child != "$sidecar_ending" ]] || return
     sidecar_ending=$sidecar_child
+    : >"$sidecar_work.ending"
     if [[ -n $sidecar_child_pulls || $1 -eq 0 ]]; then
         sidecar_kill_tree "$sidecar_child"
         return

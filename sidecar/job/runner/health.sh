@@ -119,8 +119,10 @@ sidecar_not_ready() {
     sidecar_report container_health "$sidecar_which,\"started\":true,\"ready\":false"
 }
 
-# sidecar_unhealthy WHY GRACE: the supervisor ends the container, and this shell with it.
+# sidecar_unhealthy WHY GRACE: the supervisor ends the container, and this shell with it. No news of one that is about to
+# end anyway, or has: then nobody can answer.
 sidecar_unhealthy() {
+    [[ ! -e $sidecar_work.ending && -d /proc/$sidecar_process ]] || sleep infinity
     head -c 1024 "$sidecar_work.$1" >"$sidecar_words.$1"
     sidecar_report container_unhealthy "$sidecar_which,\"check\":\"$1\""
     printf '%s\n' "$2" >"$sidecar_work.unhealthy.new"
@@ -148,7 +150,8 @@ sidecar_act() {
 
 sidecar_act_exec() { sidecar_join "$@"; }
 
-sidecar_act_sleep() { sleep "$2"; }
+# sidecar_act_sleep LIMIT SECONDS: as long as it may; that is no failure.
+sidecar_act_sleep() { sleep "$(($1 > 0 && $1 < $2 ? $1 : $2))"; }
 
 # sidecar_act_tcp SECONDS HOST PORT
 sidecar_act_tcp() {
@@ -159,22 +162,26 @@ sidecar_act_tcp() {
 # sidecar_act_http SECONDS URL HEADERS: HEADERS are lines for curl, which gets them where nobody sees them.
 # As a kubelet does, follow redirects within the host only, and take any other for a success.
 sidecar_act_http() {
-    local url=$2 host answer='' hops=10
+    local url=$2 host answer code hops=10
     host=$(sidecar_host_of "$url")
-    while ((hops-- > 0)); do
-        answer=$(printf 'url = "%s"\n%s' "$url" "$3" | sidecar_curl "$1" --output /dev/null --write-out '%{http_code} %{redirect_url}') || {
-            echo "$answer"
+    until ((hops-- == 0)); do
+        answer=$(printf 'url = "%s"\n%s' "$url" "$3" |
+            sidecar_curl "$1" --path-as-is --output /dev/null --write-out '\n%{http_code} %{redirect_url}') || {
+            echo "${answer%%$'\n'000*}"
             return 1
         }
-        url=${answer#* }
-        [[ -n $url && $url != *[\"\\]* && $(sidecar_host_of "$url") == "$host" ]] || break
+        answer=${answer##*$'\n'}
+        code=${answer%% *} url=${answer#* }
+        [[ -n $url && $url != *[\"\\]* && $(sidecar_host_of "$url") == "$host" ]] && continue
+        echo "HTTP probe failed with statuscode: $code"
+        [[ $code -ge 200 && $code -lt 400 ]]
+        return
     done
-    answer=${answer##*$'\n'}
-    echo "HTTP probe failed with statuscode: ${answer%% *}"
-    [[ ${answer%% *} -ge 200 && ${answer%% *} -lt 400 ]]
+    echo "stopped after 10 redirects"
+    return 1
 }
 
-sidecar_host_of() { [[ $1 =~ ^[a-z]+://(\[[^]]*\]|[^/:?#]*) ]] && echo "${BASH_REMATCH[1]}"; }
+sidecar_host_of() { [[ $1 =~ ^[a-z]+://([^/?#]*@)?(\[[^]]*\]|[^/:?#@]*) ]] && echo "${BASH_REMATCH[2]}"; }
 
 # sidecar_curl SECONDS OPTION...: more options come from standard input.
 sidecar_curl() {
@@ -186,13 +193,13 @@ sidecar_curl() {
 # Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 sidecar_act_grpc() {
     local answer=$sidecar_work.$BASHPID.grpc said
+    rm -f "$answer"
     printf '%b' "$3" >"$answer.request"
     printf 'url = "%s"\n' "$2" | sidecar_curl "$1" --http2-prior-knowledge --output "$answer" \
         --header 'content-type: application/grpc' --header 'te: trailers' --data-binary "@$answer.request" || return
-    said=$(od -An -tx1 "$answer")
-    rm -f "$answer" "$answer.request"
-    case ${said// /} in
-    0000000002080[1]) return ;;
+    said=$(od -An -tx1 "$answer" 2>/dev/null)
+    case ${said//[[:space:]]/} in
+    00000000020801) return ;;
     '') echo "the gRPC service did not answer the health check" ;;
     *) echo "the gRPC service is not SERVING" ;;
     esac

@@ -114,38 +114,62 @@ sidecar_join() { (sidecar_join_here "$@") 2>&1; }
 
 # The names are not local: what the environment holds must not take their place.
 sidecar_join_here() {
-    sidecar_limit=$1 sidecar_spaces=() sidecar_early=()
+    sidecar_limit=$1 sidecar_spaces=() sidecar_early=() sidecar_level=(-u SHLVL)
     shift
-    sidecar_nsenter=$(type -P nsenter) sidecar_timeout=$(type -P timeout)
+    sidecar_env_program=$(type -P env) sidecar_nsenter=$(type -P nsenter) sidecar_timeout=$(type -P timeout)
     for sidecar_space in user mnt pid net ipc uts; do
         [[ /proc/self/ns/$sidecar_space -ef /proc/$sidecar_process/ns/$sidecar_space ]] ||
             sidecar_spaces+=("--${sidecar_space/mnt/mount}")
     done
+    # Never on the node itself, should another process have come to have the id meanwhile.
+    if [[ -z $sidecar_process || " ${sidecar_spaces[*]} " != *" --mount "* ]]; then return 1; fi
     # Older ones know no way to the container's working directory: then it is the root directory.
     [[ $("$sidecar_nsenter" --help) != *--wdns* ]] || sidecar_spaces+=("--wdns=$(readlink "/proc/$sidecar_inside/cwd")")
+    sidecar_close_others
+    umask 022 # the container's, see sidecar_start_runtime
     sidecar_take_environment 2>/dev/null
-    exec "$sidecar_timeout" -s KILL "$sidecar_limit" "$sidecar_nsenter" --preserve-credentials "${sidecar_spaces[@]}" \
-        -t "$sidecar_process" -- "${sidecar_early[@]}" "$@"
+    exec "$sidecar_env_program" -u _ "${sidecar_level[@]}" "$sidecar_timeout" -s KILL "$sidecar_limit" \
+        "$sidecar_nsenter" --preserve-credentials "${sidecar_spaces[@]}" -t "$sidecar_process" -- "${sidecar_early[@]}" "$@"
+}
+
+# What else this shell has open is not the container's.
+sidecar_close_others() {
+    for sidecar_open_file in /proc/self/fd/*; do
+        sidecar_open_file=${sidecar_open_file##*/}
+        [[ $sidecar_open_file -le 2 || $sidecar_open_file -eq 255 ]] || exec {sidecar_open_file}>&-
+    done
 }
 
 # In place of our environment, that of sidecar_process. What would change the programs that still run on the node (the
-# list is that of glibc for setuid programs) is set inside, where the image has a program for that.
+# list is that of glibc for setuid programs) is set inside, where the image has a program for that. So is what means
+# something to this shell: it calculates what is assigned to RANDOM, say, and would run a command that is in there.
 sidecar_take_environment() {
-    local sidecar_variable
-    exec 3<"/proc/$sidecar_process/environ"
+    local sidecar_variable sidecar_all=()
+    while IFS= read -r -d '' sidecar_variable; do sidecar_all+=("$sidecar_variable"); done <"/proc/$sidecar_process/environ"
     # shellcheck disable=SC2046 # names have no white space
     unset $(compgen -e)
-    while IFS= read -r -d '' -u 3 sidecar_variable; do
+    sidecar_own=$'\n'$(compgen -v)$'\n'
+    for sidecar_variable in "${sidecar_all[@]}"; do
         case $sidecar_variable in
-        sidecar_* | IFS=* | LD_LIBRARY_PATH=/.singularity.d/libs) ;;
-        LD_* | G*_PATH=* | GETCONF_DIR=* | GLIBC_TUNABLES=* | *LOCPATH=* | MALLOC_* | NLSPATH=* | TZDIR=*)
+        _=*) ;;
+        LD_LIBRARY_PATH=/.singularity.d/libs) export "${sidecar_variable?}" ;; # nodes have no such folder
+        SHLVL=*) sidecar_level+=("$sidecar_variable") ;;
+        sidecar_* | LD_* | G*_PATH=* | GETCONF_DIR=* | GLIBC_TUNABLES=* | *LOCPATH=* | MALLOC_* | NLSPATH=* | TZDIR=* | LANGUAGE=*)
             sidecar_early+=("$sidecar_variable")
             ;;
-        *) export "${sidecar_variable?}" ;;
+        [a-zA-Z_]*) sidecar_take_variable "$sidecar_variable" ;;
         esac
     done
-    exec 3<&-
     [[ ${#sidecar_early[@]} -eq 0 ]] || sidecar_early=(/usr/bin/env "${sidecar_early[@]}")
+}
+
+# sidecar_take_variable NAME=VALUE: export it, unless it is none that a shell can have, or one that this one has itself.
+sidecar_take_variable() {
+    if [[ ${1%%=*} == *[!a-zA-Z0-9_]* || $sidecar_own == *$'\n'"${1%%=*}"$'\n'* ]]; then
+        sidecar_early+=("$1")
+    else
+        export "${1?}"
+    fi
 }
 
 # sidecar_keep_message CODE LOG: what the container left for Kubernetes at its end, for the daemon to read.
