@@ -75,7 +75,7 @@ def _header(name: str, value: str) -> str:
 
     Source: https://curl.se/docs/manpage.html#-H
     """
-    text = f"{name}: {value}" if value.strip() else f"{name};"
+    text = f"{name}: {value}" if value.strip(" \t") else f"{name};"
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'header = "{escaped}"\n'
 

@@ -14,6 +14,7 @@ from sidecar.wire import decode
 from sidecar.wire import kubernetes as kube
 
 _HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~A-Za-z0-9]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HOST = re.compile(r"[A-Za-z0-9._:-]*")
 _REAL_TIME = re.compile(r"SIG(RTMIN\+([1-9]|1[0-5])|RTMAX-([1-9]|1[0-4]))")
 
@@ -124,8 +125,8 @@ def _health_check(source: kube.GRPCAction, where: str) -> health.Action:
 def _header(header: kube.HTTPHeader, where: str) -> tuple[str, str]:
     if not _HEADER_NAME.fullmatch(header.name):
         raise MalformedRequest(f"{where}.httpHeaders: {header.name!r} is not a header's name")
-    if any(character in header.value for character in "\r\n\0"):
-        raise MalformedRequest(f"{where}.httpHeaders: the value of {header.name} is not one line")
+    if _CONTROL.search(header.value):
+        raise MalformedRequest(f"{where}.httpHeaders: the value of {header.name} has a control character")
     return header.name, header.value
 
 
