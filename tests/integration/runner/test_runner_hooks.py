@@ -13,8 +13,10 @@ from tests.answering import web_server
 from tests.jobs import a_container, a_pod
 from tests.running import Job, Starter, running, wait_until
 
-PATIENT = 'trap "echo told; exit 5" TERM; echo up; while :; do sleep 0.1; done'
-STUBBORN = 'trap "echo told" TERM; echo up; while :; do sleep 0.1; done'
+# In the background, or the shell might tell that it was killed.
+FOREVER = "sleep 494 & while :; do wait; done"
+PATIENT = f'trap "echo told; exit 5" TERM; echo up; {FOREVER}'
+STUBBORN = f'trap "echo told" TERM; echo up; {FOREVER}'
 
 
 def command(text: str) -> ExecAction:
@@ -189,7 +191,7 @@ def test_the_hook_runs_also_before_a_container_is_ended_for_its_health(start: St
 
 
 def test_a_hook_works_on_a_read_only_root_beside_a_process_that_ignores_the_signal(start: Starter) -> None:
-    text = 'trap "" TERM; until [ -e /tmp/hooked ]; do sleep 0.1; done; echo hooked; while :; do sleep 0.1; done'
+    text = 'trap "" TERM; until [ -e /tmp/hooked ]; do sleep 0.1; done; echo hooked; ' + FOREVER
     container = with_hooks(text, after=command("touch /tmp/hooked; ! touch /new"), before=say("hook"))
     job = start(a_pod(replace(container, read_only_root=True), grace_seconds=2))
     job.wait_for("hooked")
