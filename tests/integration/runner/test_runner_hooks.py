@@ -50,7 +50,7 @@ def test_a_container_has_started_once_its_hook_has_succeeded(start: Starter) -> 
         request = web.get("/slow", headers=(("X-Hook", "start"),))
         job = start(
             a_pod(
-                with_hooks(text, after=command("sleep 0.3; touch /tmp/go"), name="command"),
+                with_hooks(text, after=command("(sleep 0.3; touch /tmp/go) &"), name="command"),
                 with_hooks("sleep 491", after=request, name="request"),
                 with_hooks("sleep 491", after=SleepAction(seconds=1), name="sleep"),
                 grace_seconds=1,

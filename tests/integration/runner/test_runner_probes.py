@@ -352,20 +352,33 @@ def _terminate_after(job: Job, fact: str) -> None:
     job.terminate()
 
 
-def test_a_container_that_is_not_alive_is_started_again(start: Starter) -> None:
-    pods = [
-        replace(
-            a_pod(a_sick_one("main", POLITE.replace("sleep 2; ", "")), restart_policy=policy, grace_seconds=3),
-            uid=f"{UID[:-1]}{number}",
-        )
-        for number, policy in enumerate((RestartPolicy.ALWAYS, RestartPolicy.ON_FAILURE))
-    ]
-    jobs = [start(pod, job_id=str(number)) for number, pod in enumerate(pods, start=1)]
-    for job in jobs:
-        _terminate_after(job, "ContainerStarted main.1")
-    for job in jobs:
-        job.finish()
+def test_a_container_that_is_not_alive_or_does_not_start_is_ended_and_may_start_again(start: Starter) -> None:
+    late = every_second(command("echo not yet; exit 1"), failures=2)
+    never = a_pod(
+        a_sick_one("pods-grace", STUBBORN),
+        a_sick_one("probes-grace", POLITE, grace_seconds=300),
+        replace(a_container("starts", "sh", "-c", STUBBORN), startup=late),
+        replace(a_container("polite", "sh", "-c", POLITE), startup=replace(late, grace_seconds=300)),
+        grace_seconds=1,
+    )
+    again = a_pod(a_sick_one("main", POLITE.replace("sleep 2; ", "")), grace_seconds=3)
+    policies = RestartPolicy.ALWAYS, RestartPolicy.ON_FAILURE
+    pods = [replace(again, uid=f"{UID[:-1]}{number}", restart_policy=policy) for number, policy in enumerate(policies)]
+    ended = start(never)
+    restarted = [start(pod, job_id=str(number)) for number, pod in enumerate(pods, start=1)]
 
+    for job in restarted:
+        _terminate_after(job, "ContainerStarted main.1")
+    ended.finish()
+    ends = {line for line in ended.story() if line.startswith("ContainerTerminated")}
+    codes = ("pods-grace.0 137", "probes-grace.0 5", "starts.0 137", "polite.0 5")
+    assert ends == {f"ContainerTerminated {code}" for code in codes}
+    assert ended.log("pods-grace") == ended.log("probes-grace") == "up\ntold\n"
+    sick, not_yet = "liveness: sick", "startup: not yet"
+    said = {"pods-grace": sick, "probes-grace": sick, "starts": not_yet, "polite": not_yet}
+    assert complaints(ended) == said
+    for job in restarted:
+        job.finish()
         assert job.story()[1:6] == [
             "ContainerStarted main.0",
             "ContainerUnhealthy main.0",
@@ -373,28 +386,7 @@ def test_a_container_that_is_not_alive_is_started_again(start: Starter) -> None:
             "ContainerRestarting main.1",
             "ContainerStarted main.1",
         ]
-        assert complaints(job) == {"main": "liveness: sick"}
-
-
-def test_a_container_that_is_not_alive_or_does_not_start_is_ended_within_its_grace_period(start: Starter) -> None:
-    starts = every_second(command("echo not yet; exit 1"), failures=2)
-    job = start(
-        a_pod(
-            a_sick_one("pods-grace", STUBBORN),
-            a_sick_one("probes-grace", POLITE, grace_seconds=300),
-            replace(a_container("starts", "sh", "-c", STUBBORN), startup=starts),
-            replace(a_container("polite", "sh", "-c", POLITE), startup=replace(starts, grace_seconds=300)),
-            grace_seconds=1,
-        )
-    )
-    job.finish()
-
-    ends = {line for line in job.story() if line.startswith("ContainerTerminated")}
-    codes = ("pods-grace.0 137", "probes-grace.0 5", "starts.0 137", "polite.0 5")
-    assert ends == {f"ContainerTerminated {code}" for code in codes}
-    assert job.log("pods-grace") == job.log("probes-grace") == "up\ntold\n"
-    sick, late = "liveness: sick", "startup: not yet"
-    assert complaints(job) == {"pods-grace": sick, "probes-grace": sick, "starts": late, "polite": late}
+        assert complaints(job) == {"main": sick}
 
 
 def test_a_container_that_ends_by_itself_was_not_unhealthy(start: Starter) -> None:
