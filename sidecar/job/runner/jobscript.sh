@@ -15,6 +15,7 @@ sidecar_run_job_script() {
     sidecar_heed=sidecar_end_script
     sidecar_await "$sidecar_pipe"
     code=$?
+    [[ -z $sidecar_expired || $code -ne 0 ]] || code=143
     read -r -t 5 <&7 # until its last byte is in the log, but not for a process that outlived it
     worst=$code
     for name in "$SANDBOX"/*.status; do
@@ -66,9 +67,9 @@ sidecar_launch_script() {
 
 # Ask everything below the script to end: a shell that waits for a program would not hear of it in time.
 sidecar_end_script() {
-    [[ -n $sidecar_stopping && -z $sidecar_script_told ]] || return
+    [[ -z $sidecar_script_told ]] || return
+    if [[ -n $sidecar_stopping ]]; then sidecar_report_stopping; else sidecar_expires || return; fi
     sidecar_script_told=yes
-    sidecar_report_stopping
     sidecar_read_grace
     sidecar_find "$sidecar_script"
     [[ ${#sidecar_found[@]} -eq 0 ]] || kill -TERM "${sidecar_found[@]}" 2>/dev/null

@@ -65,25 +65,31 @@ sidecar_keep_user_exit() {
 sidecar_heed_job() {
     if [[ -n $sidecar_stopping ]]; then
         sidecar_stop
-    elif [[ $sidecar_deadline -gt 0 && -z $sidecar_expired ]] && sidecar_is_expired; then
-        sidecar_expired=yes
-        sidecar_report deadline_exceeded "\"seconds\":$sidecar_deadline_seconds"
+    elif sidecar_expires; then
         sidecar_retire "" "${sidecar_told_names[@]}"
     fi
 }
-sidecar_expired='' sidecar_told_names=()
+sidecar_told_names=()
 
-sidecar_is_expired() {
+# Has the pod come to the end of its time just now? That is said in the report, too.
+sidecar_expires() {
     local now
+    [[ $sidecar_deadline -gt 0 && -z $sidecar_expired ]] || return
     printf -v now '%(%s)T' -1
-    [[ $now -ge $sidecar_deadline ]]
+    [[ $now -ge $sidecar_deadline ]] || return
+    sidecar_expired=yes sidecar_grace_began=$SECONDS
+    sidecar_report deadline_exceeded "\"seconds\":$sidecar_deadline_seconds"
 }
+sidecar_expired='' sidecar_grace_began=
 
 # The supervisors know what to do. They are told for some seconds, as they cannot always listen; not for ever, as other
 # processes may come to have the ids of those that have ended.
 sidecar_stop() {
     ((sidecar_told++ < 25)) || return
-    [[ $sidecar_told -gt 1 ]] || sidecar_report_stopping
+    if [[ $sidecar_told -eq 1 ]]; then
+        : "${sidecar_grace_began:=$SECONDS}"
+        sidecar_report_stopping
+    fi
     [[ ${#sidecar_supervisors[@]} -eq 0 ]] || kill -TERM "${sidecar_supervisors[@]}" 2>/dev/null
 }
 sidecar_told=0
@@ -159,16 +165,19 @@ sidecar_run_main() {
     return "$result"
 }
 
-# Native sidecars end after the main containers, the last one first, within one grace period; how they end is of no
-# consequence.
+# Native sidecars end after the main containers, the last one first; how they end is of no consequence, nor is what
+# else comes to pass meanwhile. They have what is left of the grace period of a job that was asked to stop, else one of
+# their own, and in any case two seconds each.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#sidecar-containers-and-pod-lifecycle
 sidecar_end_sidecars() {
-    local number left began=$SECONDS
-    sidecar_supervisors=("${sidecar_sidecar_pids[@]}") sidecar_told_names=()
+    local number left
+    sidecar_supervisors=() sidecar_told_names=() sidecar_deadline=0
+    : "${sidecar_grace_began:=$SECONDS}"
     sidecar_read_grace
     for number in "${!sidecar_sidecar_names[@]}"; do
-        left=$((sidecar_grace_seconds - SECONDS + began))
-        sidecar_retire "$((left > 2 || left == sidecar_grace_seconds ? left : 2))" "${sidecar_sidecar_names[number]}"
+        left=$((sidecar_grace_seconds - SECONDS + sidecar_grace_began))
+        [[ $left -gt 2 ]] || left=$((sidecar_grace_seconds < 2 ? sidecar_grace_seconds : 2))
+        sidecar_retire "$left" "${sidecar_sidecar_names[number]}"
         sidecar_await "${sidecar_sidecar_pipes[number]}"
     done
 }
