@@ -34,6 +34,7 @@ def uid(number: int) -> str:
 
 MAIN = ContainerRef(name="main", role=ContainerRole.MAIN, image="busybox:1.36")
 INIT = ContainerRef(name="setup", role=ContainerRole.INIT, image="busybox:1.36")
+SIDE = ContainerRef(name="side", role=ContainerRole.SIDECAR, image="busybox:1.36")
 
 
 def accepted(

@@ -16,6 +16,7 @@ from tests.factories import NOON, UID, accepted
 
 CONTAINERS = (
     ContainerRef(name="setup", role=ContainerRole.INIT, image="a:1"),
+    ContainerRef(name="side", role=ContainerRole.SIDECAR, image="e:1"),
     ContainerRef(name="fetch", role=ContainerRole.INIT, image="b:1"),
     ContainerRef(name="main", role=ContainerRole.MAIN, image="c:1"),
     ContainerRef(name="helper", role=ContainerRole.MAIN, image="d:1"),
@@ -24,12 +25,16 @@ NAMES = st.sampled_from([c.name for c in CONTAINERS])
 ATTEMPTS = st.integers(min_value=0, max_value=2)
 CODES = st.sampled_from([0, 0, 1, 3, 128, 137, 143])
 WORDS = st.sampled_from(["Priority", "Resources", "node1", "it says so"])
+CHECKS = st.sampled_from(["liveness", "startup", "postStart", "preStop"])
 POLICIES = st.sampled_from(RestartPolicy)
 
 _ENDED = {"slurm_state": st.sampled_from(["COMPLETED", "FAILED", "TIMEOUT"]), "exit_code": CODES, "reason": WORDS}
 
 CONTAINER_EVENTS: st.SearchStrategy[Event] = st.one_of(
-    st.builds(ev.ContainerStarted, container=NAMES, attempt=ATTEMPTS),
+    st.builds(ev.ContainerStarted, container=NAMES, attempt=ATTEMPTS, started=st.booleans(), ready=st.booleans()),
+    st.builds(ev.ContainerHealthChanged, container=NAMES, attempt=ATTEMPTS, started=st.booleans(), ready=st.booleans()),
+    st.builds(ev.ContainerUnhealthy, container=NAMES, attempt=ATTEMPTS, check=CHECKS, message=WORDS),
+    st.builds(ev.DeadlineExceeded, seconds=st.integers(1, 60)),
     st.builds(ev.ContainerTerminated, container=NAMES, attempt=ATTEMPTS, exit_code=CODES, reason=WORDS),
     st.builds(ev.ContainerRestarting, container=NAMES, attempt=ATTEMPTS, delay_seconds=st.just(10)),
     st.builds(ev.ImagePullFailed, container=NAMES, attempt=ATTEMPTS, message=WORDS),
@@ -77,14 +82,39 @@ def histories(draw: st.DrawFn, *, start: tuple[Event, ...] = (), max_size: int =
 
 @st.composite
 def reported(draw: st.DrawFn) -> list[Event]:
-    """What a runner that keeps to its rules writes about one job: init containers in order, then the mains."""
+    """What a runner that keeps to its rules writes about one job: init containers in order, then the mains, and last
+    of all the ends of native sidecars."""
     policy = draw(POLICIES)
     facts: list[Event] = []
+    sidecars: list[Event] = []
     for container in CONTAINERS:
+        if container.role is ContainerRole.SIDECAR:
+            sidecars = _start_sidecar(draw, facts, container.name) + sidecars
+            continue
         code = _run_one(draw, facts, container.name, policy)
         if container.role is ContainerRole.INIT and code:
             break
+    facts += sidecars
+    if draw(st.booleans()):
+        facts.insert(draw(st.integers(0, len(facts))), ev.DeadlineExceeded(seconds=5))
     return facts[: draw(st.integers(0, len(facts)))] if draw(st.booleans()) else facts
+
+
+def _start_sidecar(draw: st.DrawFn, facts: list[Event], name: str) -> list[Event]:
+    """Add its start, perhaps with a probe, perhaps after a fall; return its end."""
+    attempt = 0
+    if draw(st.booleans()):
+        facts += [
+            ev.ContainerStarted(container=name, attempt=0),
+            ev.ContainerTerminated(container=name, attempt=0, exit_code=draw(CODES), reason="as it is"),
+            ev.ContainerRestarting(container=name, attempt=1, delay_seconds=10),
+        ]
+        attempt = 1
+    probed = draw(st.booleans())
+    facts.append(ev.ContainerStarted(container=name, attempt=attempt, started=not probed, ready=not probed))
+    if probed:
+        facts.append(ev.ContainerHealthChanged(container=name, attempt=attempt, started=True, ready=True))
+    return [ev.ContainerTerminated(container=name, attempt=attempt, exit_code=draw(CODES), reason="as it is")]
 
 
 def _run_one(draw: st.DrawFn, facts: list[Event], name: str, policy: RestartPolicy) -> int:

@@ -149,9 +149,13 @@ def _past_deadline(state: PodState, event: ev.Event) -> ev.Event:
     """
     if state.deadline_seconds is None or not isinstance(event, ev.ContainerTerminated):
         return event
-    why = f"the pod ran longer than its activeDeadlineSeconds ({state.deadline_seconds})"
+    why = _overdue(state)
     message = event.message if event.exit_code else f"{why}; it ended with exit code 0"
     return replace(event, exit_code=event.exit_code or 143, reason="DeadlineExceeded", message=message or why)
+
+
+def _overdue(state: PodState) -> str:
+    return f"the pod ran longer than its activeDeadlineSeconds ({state.deadline_seconds})"
 
 
 def _is_under_way(container: ContainerState, attempt: int) -> bool:
@@ -211,7 +215,13 @@ def _close(state: PodState, verdict: Verdict) -> Iterator[ev.Event]:
         if container.status is ContainerStatus.TERMINATED:
             continue
         if culprit is not None and container.started_at is None:
-            yield _never_started(container, culprit)
+            yield ev.ContainerTerminated(
+                container=container.name,
+                attempt=container.attempt,
+                exit_code=128,
+                reason="NotStarted",
+                message=why_not_started(culprit),
+            )
         else:
             yield ev.ContainerTerminated(
                 container=container.name,
@@ -223,28 +233,31 @@ def _close(state: PodState, verdict: Verdict) -> Iterator[ev.Event]:
 
 
 def failed_init(state: PodState) -> ContainerState | None:
-    """The init container that ended the pod, or ``None``."""
-    for container in state.containers:
-        ended = container.termination
-        if container.role is ContainerRole.INIT and ended is not None and ended.exit_code != 0:
-            return container
-    return None
+    """The init container that ended the pod, or the native sidecar that ended before it had started; or ``None``."""
+    return next((c for c in state.containers if _has_failed_before_the_mains(c)), None)
 
 
-def _never_started(container: ContainerState, culprit: ContainerState) -> ev.ContainerTerminated:
+def _has_failed_before_the_mains(container: ContainerState) -> bool:
+    if container.termination is None:
+        return False
+    if container.role is ContainerRole.SIDECAR:
+        return not container.ever_started
+    return container.role is ContainerRole.INIT and container.termination.exit_code != 0
+
+
+def why_not_started(culprit: ContainerState) -> str:
+    """What to say of a container that :func:`failed_init` kept from starting."""
     code = culprit.termination.exit_code if culprit.termination else 1
-    return ev.ContainerTerminated(
-        container=container.name,
-        attempt=container.attempt,
-        exit_code=128,
-        reason="NotStarted",
-        message=f"not started, because init container {culprit.name} failed with exit code {code}",
-    )
+    if culprit.role is ContainerRole.SIDECAR:
+        return (
+            f"not started, because sidecar container {culprit.name} ended with exit code {code} before it had started"
+        )
+    return f"not started, because init container {culprit.name} failed with exit code {code}"
 
 
 def _final(state: PodState, evidence: JobEvidence, verdict: Verdict) -> ev.JobEnded:
     succeeded = all(c.termination is not None and c.termination.exit_code == 0 for c in _counting(state))
-    is_success = succeeded and evidence.state is SlurmState.COMPLETED
+    is_success = succeeded and evidence.state in _UNHARMED
     if is_success:
         kind: type[ev.JobEnded] = ev.JobSucceeded
     elif state.is_deleted:
@@ -260,6 +273,11 @@ def _final(state: PodState, evidence: JobEvidence, verdict: Verdict) -> ev.JobEn
     )
 
 
+_UNHARMED = frozenset({SlurmState.COMPLETED, SlurmState.OUT_OF_MEMORY})
+"""States in which containers that all ended well count: Slurm says OUT_OF_MEMORY also where one was killed for it, and
+then started again with success."""
+
+
 def _counting(state: PodState) -> list[ContainerState]:
     """The containers whose ends decide; how a native sidecar ends is of no consequence."""
     return [c for c in state.containers if c.role is not ContainerRole.SIDECAR]
@@ -270,6 +288,8 @@ def _failure_reason(state: PodState, verdict: Verdict) -> str:
 
 
 def _first_failure(state: PodState) -> str:
+    if state.deadline_seconds is not None:
+        return _overdue(state)
     for c in _counting(state):
         if c.termination is not None and c.termination.exit_code != 0:
             return f"container {c.name} failed with exit code {c.termination.exit_code}"

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from sidecar.domain import observe
-from sidecar.domain.pod import ContainerRole, RestartPolicy
+from sidecar.domain.pod import ContainerRole
 from sidecar.domain.state import ContainerState, ContainerStatus, PodState, Termination
 from sidecar.wire import decode
 from sidecar.wire import kubernetes as kube
@@ -89,11 +89,11 @@ def _encoded_entry(state: PodState) -> msgspec.Raw:
 
 
 def _entry(state: PodState) -> Json:
-    given_up = state.restart_policy is RestartPolicy.NEVER and observe.failed_init(state) is not None
+    culprit = observe.failed_init(state)
     mains: list[Json] = []
     inits: list[Json] = []
     for container in state.containers:
-        entry = _container(container, state, given_up=given_up)
+        entry = _container(container, state, culprit)
         (mains if container.role is ContainerRole.MAIN else inits).append(entry)
     return {
         "name": state.name,
@@ -105,7 +105,7 @@ def _entry(state: PodState) -> Json:
     }
 
 
-def _container(container: ContainerState, pod: PodState, *, given_up: bool) -> Json:
+def _container(container: ContainerState, pod: PodState, culprit: ContainerState | None) -> Json:
     is_done = container.status is ContainerStatus.TERMINATED and container.role is ContainerRole.INIT
     match container.status:
         case _ if container.role is ContainerRole.SIDECAR and container.ever_started:
@@ -115,9 +115,9 @@ def _container(container: ContainerState, pod: PodState, *, given_up: bool) -> J
             state = {"running": {"startedAt": _time(container.started_at)}}
         case ContainerStatus.TERMINATED if container.termination is not None:
             state = {"terminated": _terminated(container.termination)}
-        case _ if given_up and container.started_at is None:
+        case _ if culprit is not None and container.attempt == 0:
             # A main container that still waits after a failed init container crashes the virtual kubelet.
-            state = {"terminated": _terminated(_not_started(pod))}
+            state = {"terminated": _terminated(_not_started(culprit, pod))}
         case _:
             state = {"waiting": _without_empty({"reason": container.reason, "message": container.message})}
     return _status(
@@ -137,13 +137,9 @@ def _sidecar_started(container: ContainerState, pod: PodState) -> Termination:
     return Termination(exit_code=0, reason="Completed", message="Started", started_at=started, finished_at=started)
 
 
-def _not_started(pod: PodState) -> Termination:
-    culprit = observe.failed_init(pod)
+def _not_started(culprit: ContainerState, pod: PodState) -> Termination:
     return Termination(
-        exit_code=128,
-        reason="NotStarted",
-        message=f"not started, because init container {culprit.name if culprit else ''} failed",
-        finished_at=pod.changed_at,
+        exit_code=128, reason="NotStarted", message=observe.why_not_started(culprit), finished_at=pod.changed_at
     )
 
 

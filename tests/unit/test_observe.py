@@ -17,6 +17,7 @@ from tests.factories import (
     INIT,
     MAIN,
     RUNNING,
+    SIDE,
     SUBMITTED,
     a_state,
     at,
@@ -239,3 +240,77 @@ def test_a_report_is_complete_when_everybody_ended_or_an_init_container_failed()
     assert not observe.is_complete(pod, timed([began("setup"), exited(0, "setup"), began()]))
     assert observe.is_complete(pod, timed([began("setup"), exited(1, "setup")]))
     assert observe.is_complete(pod, timed([began("setup"), exited(0, "setup"), began(), exited(1)]))
+
+
+def test_a_container_that_ended_after_the_deadline_has_failed_whatever_it_says() -> None:
+    pod = a_state(*RUNNING, began(), containers=[MAIN])
+    news = observe.report(pod, timed([ev.DeadlineExceeded(seconds=5), exited(0)], start=9))
+
+    pod = after(pod, news)
+
+    end = pod.containers[0].termination
+    assert end is not None
+    assert (end.exit_code, end.reason) == (143, "DeadlineExceeded")
+    assert end.message == "the pod ran longer than its activeDeadlineSeconds (5); it ended with exit code 0"
+    assert observe.report(pod, timed([ev.DeadlineExceeded(seconds=5)], start=9)) == []
+
+
+def test_after_the_deadline_a_containers_own_code_and_words_are_kept() -> None:
+    pod = a_state(*RUNNING, began(), ev.DeadlineExceeded(seconds=5), containers=[MAIN])
+    words = ev.ContainerTerminated(container="main", attempt=0, exit_code=6, reason="Error", message="half done")
+
+    for said, message in ((words, "half done"), (exited(6), "the pod ran longer than its activeDeadlineSeconds (5)")):
+        (news,) = observe.report(pod, timed([said]))
+        assert news.event == ev.ContainerTerminated(
+            container="main", attempt=0, exit_code=6, reason="DeadlineExceeded", message=message
+        )
+
+
+def test_the_end_of_a_pod_after_its_deadline_is_told_as_that() -> None:
+    pod = a_state(*RUNNING, began(), ev.DeadlineExceeded(seconds=5))
+
+    pod = after(pod, observe.ended(pod, evidence(SlurmState.FAILED, exit_code=143), timed([exited(0)], start=9)))
+
+    assert (pod.phase, pod.reason) == (Phase.FAILED, "DeadlineExceeded")
+    assert pod.message == "the pod ran longer than its activeDeadlineSeconds (5)"
+
+
+@pytest.mark.parametrize("code", [0, 3, 137])
+def test_how_a_native_sidecar_ends_is_of_no_consequence(code: int) -> None:
+    pod = a_state(*RUNNING, began("side"), began(), exited(0), containers=[SIDE, MAIN])
+
+    pod = after(pod, observe.ended(pod, evidence(), timed([exited(code, "side")], start=9)))
+
+    assert (pod.phase, codes(pod)["side"][0]) == (Phase.DONE, code)
+
+
+def test_a_native_sidecar_that_ends_before_it_has_started_ends_the_pod() -> None:
+    unstarted = ev.ContainerStarted(container="side", attempt=0, started=False, ready=False)
+    pod = a_state(*RUNNING, containers=[SIDE, MAIN])
+    facts = timed([unstarted, exited(0, "side")], start=9)
+
+    assert observe.is_complete(pod, facts)
+    pod = after(pod, observe.ended(pod, evidence(SlurmState.FAILED, exit_code=1), facts))
+
+    assert codes(pod) == {"side": (0, "Completed"), "main": (128, "NotStarted")}
+    end = pod.containers[1].termination
+    assert end is not None
+    assert end.message == "not started, because sidecar container side ended with exit code 0 before it had started"
+
+
+def test_a_native_sidecar_that_falls_after_it_had_started_ends_nothing() -> None:
+    pod = a_state(*RUNNING, began("side"), exited(1, "side"), began(), containers=[SIDE, MAIN])
+
+    assert observe.failed_init(pod) is None
+
+
+def test_a_job_of_which_slurm_killed_something_for_its_memory_may_have_succeeded_all_the_same() -> None:
+    pod = a_state(*RUNNING, began(), exited(137), restarting(1), began(attempt=1))
+
+    done = after(pod, observe.ended(pod, evidence(SlurmState.OUT_OF_MEMORY), timed([exited(0, attempt=1)], start=9)))
+    killed = after(
+        pod, observe.ended(pod, evidence(SlurmState.OUT_OF_MEMORY), timed([exited(137, attempt=1)], start=9))
+    )
+
+    assert done.phase is Phase.DONE
+    assert (killed.phase, codes(killed)) == (Phase.FAILED, {"main": (137, "OOMKilled")})

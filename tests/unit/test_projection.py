@@ -19,6 +19,7 @@ from tests.factories import (
     MAIN,
     NOON,
     RUNNING,
+    SIDE,
     STARTED,
     SUBMITTED,
     UID,
@@ -261,3 +262,54 @@ def test_every_kind_of_event_says_what_it_means(kind: str) -> None:
 
 def test_notes_of_the_acceptance_stay_with_the_pod() -> None:
     assert fold(UID, timed([accepted(notes=("stdin ignored",)), *RUNNING])).notes == ("stdin ignored",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [
+        ("container_started", b'{"container":"main","attempt":0}'),
+        ("container_terminated", b'{"container":"main","attempt":0,"exit_code":3,"reason":"Error"}'),
+    ],
+)
+def test_an_event_from_before_probes_and_last_words_is_read_as_it_was_meant(kind: str, stored: bytes) -> None:
+    event = msgspec.json.decode(stored, type=ev.KINDS[kind])
+
+    assert event in (began(), exited(3))
+
+
+def test_a_pod_from_before_probes_is_started_and_ready_while_it_runs() -> None:
+    stored = msgspec.json.decode(b'{"container":"main","attempt":0}', type=ev.ContainerStarted)
+    container = a_state(*RUNNING, stored).containers[0]
+
+    assert (container.started, container.ready, container.ever_started) == (True, True, True)
+
+
+def unstarted(attempt: int = 0) -> ev.ContainerStarted:
+    return ev.ContainerStarted(container="side", attempt=attempt, started=False, ready=False)
+
+
+def test_a_container_that_has_started_once_is_remembered_as_that() -> None:
+    healthy = ev.ContainerHealthChanged(container="side", attempt=0, started=True, ready=True)
+    fallen = (*RUNNING, unstarted(), healthy, exited(1, "side"), restarting(1, "side"))
+    again = a_state(*fallen, unstarted(1), containers=[SIDE, MAIN]).containers[0]
+
+    assert (again.started, again.ready, again.ever_started) == (False, False, True)
+    assert not a_state(*RUNNING, unstarted(), containers=[SIDE, MAIN]).containers[0].ever_started
+
+
+def test_a_container_that_was_ended_for_its_health_says_so_unless_it_has_words_of_its_own() -> None:
+    ill = ev.ContainerUnhealthy(container="main", attempt=0, check="liveness", message="connection refused")
+    words = ev.ContainerTerminated(container="main", attempt=0, exit_code=143, reason="Error", message="bye")
+
+    for end, message in ((exited(143), "Liveness probe failed: connection refused"), (words, "bye")):
+        ended = a_state(*RUNNING, began(), ill, end).containers[0].termination
+        assert ended is not None
+        assert ended.message == message
+
+
+def test_a_failed_pre_stop_hook_explains_no_end() -> None:
+    hook = ev.ContainerUnhealthy(container="main", attempt=0, check="preStop", message="no such file")
+    ended = a_state(*RUNNING, began(), hook, exited(0)).containers[0].termination
+
+    assert ended is not None
+    assert ended.message == ""

@@ -20,6 +20,7 @@ from tests.factories import (
     MAIN,
     OTHER_UID,
     RUNNING,
+    SIDE,
     STARTED,
     SUBMITTED,
     UID,
@@ -139,10 +140,59 @@ def test_after_a_failed_init_container_no_main_container_is_left_waiting() -> No
 
 
 def test_an_init_container_that_will_be_tried_again_leaves_the_main_ones_waiting() -> None:
-    events = (*RUNNING, began("setup"), exited(5, "setup"))
+    events = (*RUNNING, began("setup"), exited(5, "setup"), restarting(1, "setup"))
     (entry,) = answer(a_state(*events, containers=[INIT, MAIN], restart_policy=RestartPolicy.ON_FAILURE))
 
     assert "waiting" in entry["containers"][0]["state"]
+
+
+def test_an_init_container_that_is_not_tried_again_leaves_nobody_waiting_whatever_the_policy() -> None:
+    events = (*RUNNING, began("setup"), exited(5, "setup"))
+    (entry,) = answer(a_state(*events, containers=[INIT, MAIN], restart_policy=RestartPolicy.ON_FAILURE))
+
+    assert entry["containers"][0]["state"]["terminated"]["message"].endswith("setup failed with exit code 5")
+
+
+UNSTARTED = ev.ContainerStarted(container="side", attempt=0, started=False, ready=False)
+HEALTHY = ev.ContainerHealthChanged(container="side", attempt=0, started=True, ready=True)
+
+
+def the_sidecar(*events: Event) -> Json:
+    """And the main container, for which the virtual kubelet waits as long as it is not terminated."""
+    container: Json = answer(a_state(*RUNNING, *events, containers=[SIDE, MAIN]))[0]["initContainers"][0]
+    return container
+
+
+def test_a_native_sidecar_is_shown_as_it_is_until_it_has_started() -> None:
+    assert the_sidecar()["state"]["waiting"]["reason"] == "ContainerCreating"
+    running = the_sidecar(UNSTARTED)
+    assert (list(running["state"]), running["started"], running["ready"]) == (["running"], False, False)
+
+
+@pytest.mark.parametrize(
+    ("events", "started", "restarts"),
+    [
+        ((UNSTARTED, HEALTHY), True, 0),
+        ((began("side"),), True, 0),
+        ((began("side"), exited(9, "side")), False, 0),
+        ((began("side"), exited(9, "side"), restarting(1, "side")), False, 1),
+    ],
+)
+def test_a_native_sidecar_that_has_started_is_shown_as_done_whatever_becomes_of_it(
+    events: tuple[Event, ...], started: bool, restarts: int
+) -> None:
+    container = the_sidecar(*events)
+
+    end = container["state"]["terminated"]
+    assert (end["exitCode"], end["reason"], end["message"]) == (0, "Completed", "Started")
+    assert (container["started"], container["ready"], container["restartCount"]) == (started, started, restarts)
+
+
+def test_a_native_sidecar_that_never_started_leaves_nobody_waiting() -> None:
+    (entry,) = answer(a_state(*RUNNING, UNSTARTED, exited(3, "side"), containers=[SIDE, MAIN]))
+
+    assert entry["initContainers"][0]["state"]["terminated"]["exitCode"] == 3
+    assert "before it had started" in entry["containers"][0]["state"]["terminated"]["message"]
 
 
 def test_a_pod_without_a_record_waits_and_hides_no_other() -> None:
