@@ -61,11 +61,9 @@ SlurmctldLogFile=$CLUSTER_DIR/log/slurmctld.log
 SlurmdLogFile=$CLUSTER_DIR/log/slurmd.%n.log
 
 ProctrackType=proctrack/$(process_tracking)
-TaskPlugin=task/none
+$(write_task_lines)
 
-# Cores are shared out, memory is recorded but not.
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
 GresTypes=gpu
 SlurmdParameters=config_overrides
 
@@ -99,13 +97,28 @@ END
 # follows parents, and a process whose parent has ended (an Apptainer instance is one) outlives its job.
 process_tracking() { if can_freeze; then printf cgroup; else printf linuxproc; fi; }
 
-can_freeze() { [[ $(stat -f -c %T "$CGROUPS/freezer" 2>/dev/null) == cgroupfs && -w $CGROUPS/freezer ]]; }
+# Memory is confined where this machine lets us: a job that uses more than it asked for is killed. Elsewhere its memory
+# is recorded only. Who asks for none has a share that goes with the cores.
+write_task_lines() {
+    if can_confine; then
+        printf 'TaskPlugin=task/cgroup\nSelectTypeParameters=CR_Core_Memory\nDefMemPerCPU=%d\n' $((NODE_MEMORY_MB / NODE_CPUS))
+    else
+        printf 'TaskPlugin=task/none\nSelectTypeParameters=CR_Core\n'
+    fi
+}
+
+can_confine() { can_use memory; }
+
+can_freeze() { can_use freezer; }
+
+can_use() { [[ $(stat -f -c %T "$CGROUPS/$1" 2>/dev/null) == cgroupfs && -w $CGROUPS/$1 ]]; }
 
 write_cgroup_conf() {
     cat <<END
 # Written by scripts/cluster at each start; changes made here are lost.
 CgroupPlugin=cgroup/v1
 CgroupMountpoint=$CGROUPS
+ConstrainRAMSpace=$(if can_confine; then printf yes; else printf no; fi)
 END
 }
 

@@ -89,7 +89,7 @@ def allocated(job_id: str) -> str:
     fields = dict(re.findall(r"(\S+?)=(\S*)", job))
     tres = dict(item.split("=") for item in job.partition(" TRES=")[2].split()[0].split(","))
     gpus = f" gres/gpu={tres['gres/gpu']}" if "gres/gpu" in tres else ""
-    return f"cpu={tres['cpu']} mem={fields['MinMemoryNode']} node={tres['node']}{gpus}"
+    return f"cpu={tres['cpu']} mem={fields.get('MinMemoryNode', '0')} node={tres['node']}{gpus}"
 
 
 @pytest.mark.parametrize("name", PODS)
