@@ -48,7 +48,8 @@ CLAIM = "results"
 def vk(daemon: Daemon) -> VirtualKubelet:
     """The virtual kubelet of the shared daemon; one pod of a minute is under way from the beginning."""
     kubelet = daemon.kubelet()
-    kubelet.create_pod(a_pod(TIMED, script="sleep 600", flags="--time=1"))
+    orphans = "(setsid sleep 8823 &); sh -c '(sleep 8823 &)'; "
+    kubelet.create_pod(a_pod(TIMED, script=f"{orphans} sleep 600", flags="--time=1"))
     return kubelet
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.e2e.waiting import until
+from tests.running import running
 from tests.virtual_kubelet.kubelet import VirtualKubelet
 
 
@@ -11,3 +13,4 @@ def test_a_job_that_reaches_its_time_limit_fails_the_pod(vk: VirtualKubelet, tim
     ended = vk.container(timed)["state"]["terminated"]
     assert ended["exitCode"] == 143
     assert "time limit" in ended["message"]
+    until(lambda: running("sleep 8823") == [], "no process of the pod is left, not even those that nobody waits for")
