@@ -211,9 +211,19 @@ def _read(directory: PodDirectory, offset: int) -> Report:
     complete = data[: data.rfind(b"\n") + 1]
     if not complete and len(data) == MOST_BYTES:  # one endless line is no report
         return Report(offset=offset + len(data), skipped=1)
+    if len(data) == MOST_BYTES:
+        complete = _before_last_end(complete)
     read_facts = [_parse_fact(line) for line in complete.splitlines()]
     facts = tuple(_with_message(directory, fact) for fact in read_facts if fact is not None)
     return Report(facts=facts, offset=offset + len(complete), skipped=len(read_facts) - len(facts))
+
+
+def _before_last_end(lines: bytes) -> bytes:
+    """Without a container's end as the last of several lines: the job writes it at once with the restart that follows,
+    and what a piece cuts off must not make it the last of that container.
+    """
+    start = lines.rfind(b"\n", 0, -1) + 1
+    return lines[:start] if start and b'"container_terminated"' in lines[start:] else lines
 
 
 def _parse_fact(line: bytes) -> Fact | None:

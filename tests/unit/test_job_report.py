@@ -15,6 +15,7 @@ from sidecar.job import report
 from sidecar.job.paths import PodDirectory
 
 STARTED = b'{"fact":"container_started","at":1732420000.123,"container":"main","attempt":0}\n'
+END = b'{"fact":"container_terminated","at":1732420000,"container":"main","attempt":0,"code":1}\n'
 
 
 @pytest.fixture
@@ -109,6 +110,20 @@ def test_one_call_reads_a_bounded_piece_and_the_next_ones_the_rest(files: PodDir
     assert len(pieces) == 3
 
 
+def test_a_piece_does_not_end_between_the_end_of_a_container_and_its_restart(files: PodDirectory) -> None:
+    restart = b'{"fact":"container_restarting","at":1732420001,"container":"main","attempt":1,"delay":10}\n'
+    room = report.MOST_BYTES - len(END) - 10
+    filler = b"x" * (room % len(STARTED) + len(STARTED) - 1) + b"\n"
+    before = filler + STARTED * ((room - len(filler)) // len(STARTED))
+    files.report.write_bytes(before + END + restart)
+
+    first = report.read(files, 0)
+    second = report.read(files, first.offset)
+
+    assert (len(before), first.offset) == (room, room)
+    assert [type(fact) for fact in second.facts] == [report.ContainerTerminated, report.ContainerRestarting]
+
+
 def test_an_endless_line_is_passed_over(files: PodDirectory) -> None:
     files.report.write_bytes(b"x" * report.MOST_BYTES + b"\n" + STARTED)
 
@@ -186,9 +201,6 @@ def test_no_report_makes_the_reader_fail_or_go_back(files: PodDirectory, lines: 
 
     assert found.offset == data.rfind(b"\n") + 1
     assert len(found.facts) + found.skipped == len(data[: found.offset].splitlines())
-
-
-END = b'{"fact":"container_terminated","at":1732420000,"container":"main","attempt":0,"code":1}\n'
 
 
 def test_a_containers_last_words_come_with_its_end(files: PodDirectory) -> None:
