@@ -124,6 +124,7 @@ _NEEDED: dict[str, Json] = {
     "downwardAPI.items": {"path": "path", "fieldRef": {"fieldPath": "metadata.name"}},
 }
 """What an object must have beside the field; by the last parts of its path."""
+_HANDLERS = {"exec", "httpGet", "tcpSocket", "grpc", "sleep"}
 RETRIEVED: Json = {
     "configMaps": [{"metadata": {"name": "c"}, "data": {"key": "text"}}],
     "secrets": [
@@ -151,6 +152,8 @@ def _object_with(path: str, above: str) -> Json:
     """The object at ``above``, a part of ``path``, with everything down to the path's own field."""
     value: Json = copy.deepcopy(_by_suffix(_NEEDED, above, {}))
     name = path.removeprefix(f"{above}.").split(".")[0]
+    if name in _HANDLERS:  # one at a time
+        value = {other: needed for other, needed in value.items() if other not in _HANDLERS}
     below = f"{above}.{name}"
     inner: Any = _value(path) if below == path else _object_with(path, below)
     value[name] = [inner] if API[below].startswith("list of ") else inner
