@@ -240,8 +240,8 @@ def test_the_deadline_ends_a_pod_wherever_it_is_and_the_job_has_failed_whatever_
 
 
 def test_a_pod_whose_mains_have_ended_in_time_does_not_fail_by_its_sidecars(start: Starter) -> None:
-    slow = "trap 'sleep 3; exit 1' TERM; echo up; " + STAYS
-    job = start(pod_of(beside(slow), main("true"), deadline_seconds=3))
+    slow = "trap 'sleep 12; exit 1' TERM; echo up; " + STAYS  # a busy machine takes seconds to start the pod
+    job = start(pod_of(beside(slow), main("true"), deadline_seconds=12))
 
     assert job.finish() == 0
     assert "DeadlineExceeded" not in job.story()
