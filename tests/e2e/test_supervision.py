@@ -60,7 +60,7 @@ def slow(vk: VirtualKubelet) -> None:
     vk.create_pod(a_pod("sidecar-falls", waits, initContainers=[falls], terminationGracePeriodSeconds=1, **BOX))
     vk.create_pod(a_pod("greedy", a_container(script=AGAIN + GREEDY, **IN_BOX, **LIMIT), restart="OnFailure", **BOX))
     obeys = a_container(script=f"trap 'exit 0' TERM; {STAYS}")
-    vk.create_pod(a_pod("overdue", obeys, initContainers=[a_sidecar(STAYS)], activeDeadlineSeconds=4, **BOX))
+    vk.create_pod(a_pod("overdue", obeys, initContainers=[a_sidecar(STAYS)], activeDeadlineSeconds=10, **BOX))
 
 
 def test_whatever_way_a_job_ends_nothing_of_it_goes_on(vk: VirtualKubelet, daemon: Daemon) -> None:
@@ -69,7 +69,7 @@ def test_whatever_way_a_job_ends_nothing_of_it_goes_on(vk: VirtualKubelet, daemo
     brief: Json = {"terminationGracePeriodSeconds": 1}
     vk.create_pod(a_pod("succeeds", script=ORPHANS + "exit 0"))
     vk.create_pod(a_pod("breaks", script=ORPHANS + "exit 1"))
-    vk.create_pod(a_pod("is-overdue", stubborn, activeDeadlineSeconds=2, **brief))
+    vk.create_pod(a_pod("is-overdue", stubborn, activeDeadlineSeconds=6, **brief))
     uid = vk.create_pod(a_pod("is-deleted", stubborn, **brief))["metadata"]["uid"]
     vk.create_pod(a_pod("is-cancelled", stubborn, initContainers=[a_sidecar(STUBBORN)], **brief, **BOX))
     for name in "is-deleted", "is-cancelled":
@@ -149,7 +149,7 @@ def test_a_pod_that_lives_longer_than_it_may_has_failed(vk: VirtualKubelet, daem
     assert "TimeLimit=00:02:00" in limits  # the deadline and the grace period, in whole minutes, and one more
     assert (ended(vk, "overdue")["exitCode"], ended(vk, "overdue")["message"]) == (
         143,
-        "the pod ran longer than its activeDeadlineSeconds (4); it ended with exit code 0",
+        "the pod ran longer than its activeDeadlineSeconds (10); it ended with exit code 0",
     )
     uid = vk.pod("overdue")["metadata"]["uid"]
     until(lambda: "job_failed" in daemon.history(uid), "the job's end is on record")

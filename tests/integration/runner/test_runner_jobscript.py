@@ -81,7 +81,7 @@ def test_it_is_killed_when_its_grace_period_is_over(start: Starter) -> None:
 
 def test_the_pod_s_deadline_ends_it_and_the_job_has_failed_whatever_it_says(start: Starter) -> None:
     pod = scripted("#!/bin/bash\ntrap 'exit 0' TERM\nwhile :; do sleep 0.1; done")
-    job = start(replace(pod, deadline_seconds=2))
+    job = start(replace(pod, deadline_seconds=5))
 
     assert job.finish() == 143
     assert job.story()[-3:] == ["DeadlineExceeded", "ContainerTerminated main.0 143", "JobFinished 143"]
