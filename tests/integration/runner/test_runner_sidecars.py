@@ -223,7 +223,7 @@ def test_the_deadline_ends_a_pod_wherever_it_is_and_the_job_has_failed_whatever_
         "ignores_it": pod_of(main(IGNORES), number=4, grace_seconds=1),
     }
     jobs = {
-        name: start(replace(pod, deadline_seconds=8), job_id=str(number))
+        name: start(replace(pod, deadline_seconds=3), job_id=str(number))
         for number, (name, pod) in enumerate(pods.items())
     }
 
