@@ -96,14 +96,9 @@ class Daemon:
 
     def cli(self, *words: str) -> str:
         """What the command line prints about this daemon."""
-        return subprocess.run(
-            [sys.executable, "-m", "sidecar", *words, "--config", str(self._config)],
-            cwd=CHECKOUT,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        ).stdout
+        done = self.command(*words)
+        done.check_returncode()
+        return done.stdout
 
     def log_tail(self) -> str:
         """The end of its log."""
@@ -118,6 +113,7 @@ class Daemon:
             check=False,
             capture_output=True,
             text=True,
+            timeout=60,
         )
 
     def history(self, uid: str) -> list[str]:
