@@ -39,17 +39,19 @@ def daemon(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Da
     shared.destroy()
 
 
-TIMED = "timed"
+TIMED, TIMED_DEAF = "timed", "timed-deaf"
 CLAIM = "results"
 """A persistentVolumeClaim that the shared daemon has a folder for."""
 
 
 @pytest.fixture(scope="session")
 def vk(daemon: Daemon) -> VirtualKubelet:
-    """The virtual kubelet of the shared daemon; one pod of a minute is under way from the beginning."""
+    """The virtual kubelet of the shared daemon; two pods of a minute are under way from the beginning."""
     kubelet = daemon.kubelet()
     orphans = "(setsid sleep 8823 &); sh -c '(sleep 8823 &)'; "
     kubelet.create_pod(a_pod(TIMED, script=f"{orphans} sleep 600", flags="--time=1"))
+    deaf = "trap '' TERM; (setsid sleep 8824 &); while :; do sleep 8824; done"
+    kubelet.create_pod(a_pod(TIMED_DEAF, script=deaf, flags="--time=1", terminationGracePeriodSeconds=2))
     return kubelet
 
 
@@ -57,6 +59,12 @@ def vk(daemon: Daemon) -> VirtualKubelet:
 def timed(vk: VirtualKubelet) -> str:
     """The pod with a time limit of one minute."""
     return TIMED
+
+
+@pytest.fixture
+def timed_deaf(vk: VirtualKubelet) -> str:
+    """The same, with a process that ignores TERM."""
+    return TIMED_DEAF
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests.e2e.daemon import Daemon
 from tests.e2e.pods import a_config_map, a_container, a_pod, a_secret, mounts, volumes
 from tests.virtual_kubelet.admission import Json
 from tests.virtual_kubelet.kubelet import VirtualKubelet
+from tests.virtual_kubelet.retrieval import KUBERNETES
 
 AWKWARD = {
     "single quotes": "it's 'quoted'",
@@ -74,6 +75,13 @@ def test_environment_from_config_maps_secrets_and_the_pod_itself_arrives(vk: Vir
     vk.wait_for("refs", "Succeeded")
 
     assert vk.logs("refs") == "refs likes green open sesame green 127.0.0.1\n"
+
+
+def test_the_variables_that_lead_to_kubernetes_reach_the_process(vk: VirtualKubelet) -> None:
+    vk.create_pod(a_pod("leads", script="env | grep ^KUBERNETES_"))
+    vk.wait_for("leads", "Succeeded")
+
+    assert sorted(vk.logs("leads").splitlines()) == sorted(f"{name}={value}" for name, value in KUBERNETES.items())
 
 
 def test_a_secret_that_looks_like_a_reference_is_not_replaced(vk: VirtualKubelet) -> None:
