@@ -173,7 +173,8 @@ sidecar_await() {
 }
 
 # sidecar_find PID [GROUP SESSION]: leave in sidecar_found all descendants of PID, the process group GROUP, what in
-# SESSION has lost its parent, and the descendants of these. This shell and the job's first one are never among them.
+# SESSION has lost its parent, and the descendants of these. This shell and the job's first one are never among them,
+# nor is slurmstepd, which has lost its parent in this very session and has started the job's first shell.
 sidecar_find() {
     local root=$1 wanted=${2-none} orphans="1 ${3-none}" stat line pid grown=yes
     local -A parent=() found=()
@@ -193,7 +194,7 @@ sidecar_find() {
     done
     sidecar_found=()
     for pid in "${!found[@]}"; do
-        [[ $pid == "$$" || $pid == "$BASHPID" || -z ${parent[$pid]-} ]] || sidecar_found+=("$pid")
+        [[ $pid == "$$" || $pid == "$PPID" || $pid == "$BASHPID" || -z ${parent[$pid]-} ]] || sidecar_found+=("$pid")
     done
 }
 
