@@ -1,0 +1,1 @@
+"""What touches the kernel: waiting, processes, namespaces, control groups."""

@@ -1,0 +1,32 @@
+"""Calls of the kernel that older Pythons have no function for."""
+
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def adopt_orphans() -> None:
+    """Processes below this one that lose their parent become its children, so that none is overlooked.
+
+    Source: https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
+    """
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """This process is killed when its parent is gone."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+
+def enter_namespace(descriptor: int) -> None:
+    """Join the namespace behind an open ``/proc/PID/ns/...``.
+
+    :raises OSError: the kernel refuses
+    """
+    if _libc.setns(descriptor, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
