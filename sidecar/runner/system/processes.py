@@ -54,6 +54,8 @@ def spawn(
         )
         if directory is not None:
             os.chdir(directory)
+        if umask is not None:
+            os.umask(umask)
         try:
             os.execve(argv[0], list(argv), environment)
         except OSError as failure:
