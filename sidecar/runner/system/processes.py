@@ -41,6 +41,7 @@ def spawn(
     error: "Optional[int]" = None,
     stdin: "Optional[int]" = None,
     directory: "Optional[str]" = None,
+    umask: "Optional[int]" = None,
 ) -> Child:
     """Start a program with exactly this environment.
 
