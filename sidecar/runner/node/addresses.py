@@ -1,4 +1,4 @@
-"""What only the node knows: its name and its address."""
+"""What only the node knows: its name, its address, and whether it is the job's only one."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ def node_name(environment: "Mapping[str, str]") -> str:
     import socket
 
     return environment.get("SLURMD_NODENAME") or socket.gethostname()
+
+
+def has_more_nodes(environment: "Mapping[str, str]") -> bool:
+    """Whether the job has other nodes than this one."""
+    return environment.get("SLURM_JOB_NUM_NODES", "1") != "1"
 
 
 def is_address(text: str) -> bool:
