@@ -5,6 +5,7 @@ from sidecar.runner.containers.container import Container
 from sidecar.runner.containers.environment import of_runtime
 from sidecar.runner.contract.exit_codes import TERMINATED
 from sidecar.runner.contract.pod_document import with_node_facts
+from sidecar.runner.mpi import is_under_mpi
 from sidecar.runner.node import addresses, devices, hostnames, image_config, network
 from sidecar.runner.node.images import ImageStore
 from sidecar.runner.node.mounts import Bind, Mounts
@@ -147,6 +148,10 @@ class Parts:
             working_dir=document["working_dir"] or (config.working_dir or "/" if config else ""),
             hostname=self._names.hostname,
         )
+        if is_under_mpi(self.job.document, document):
+            from sidecar.runner.runtimes.mpi_launcher import MpiLauncher
+
+            return MpiLauncher(self.job, recipe)
         return ApptainerLauncher(self.job, recipe, work)
 
     def _on_node(self, text: str) -> str:

@@ -56,6 +56,8 @@ async def _whole(job: Job) -> int:
     try:
         code = await _run(job, parts)
     finally:
+        if job.document["mpi"] is not None:
+            await _clean_ranks(job)
         await processes.kill_rest(job.loop, with_session=job.document["has_shell_text"])
     job.report.write(("job_finished", {"code": code}))
     parts.images.remove_leftovers()
@@ -65,7 +67,20 @@ async def _whole(job: Job) -> int:
     return code
 
 
+async def _clean_ranks(job: Job) -> None:
+    from sidecar.runner.mpi import clean_ranks
+    from sidecar.runner.runtimes.mpi_launcher import supervisor_call
+
+    await clean_ranks(job.loop, job.private, job.variables, supervisor_call())
+
+
 async def _run(job: Job, parts: Parts) -> int:
+    from sidecar.runner.mpi import obstacle
+
+    problem = "" if job.document["job_script"] else obstacle(job.document, job.variables)
+    if problem:
+        sys.stderr.write(f"slurm-sidecar: {problem}\n")
+        return CANNOT_RUN
     try:
         parts.prepare()
     except OSError as error:

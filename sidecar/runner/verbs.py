@@ -46,14 +46,16 @@ def _tunnels(arguments: "List[str]") -> int:
 
 def _rank(arguments: "List[str]") -> int:
     from sidecar.runner.mpi import run_rank
+    from sidecar.runner.runtimes.mpi_launcher import prepare_rank
 
-    return run_rank(arguments[0])
+    return run_rank(arguments[0], prepare_rank)
 
 
 def _clean_ranks(arguments: "List[str]") -> int:
-    from sidecar.runner.mpi import clean_ranks
+    from sidecar.runner.mpi import remove_ranks
 
-    return clean_ranks(arguments[0])
+    remove_ranks(arguments[0])
+    return 0
 
 
 def _warm(arguments: "List[str]") -> int:
