@@ -1,0 +1,1 @@
+"""The container runtimes: only these modules know a runtime's command line."""
