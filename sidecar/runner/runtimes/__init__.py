@@ -1,1 +1,1 @@
-"""The container runtimes: only these modules know a runtime's command line."""
+"""The container runtimes: each file is the only one that knows its program's command line."""
