@@ -72,7 +72,7 @@ class ImageCache:
 
 
 def _keep(image: str, link: str) -> str:
-    files.remove_tree(link)
+    files.remove(link)
     try:
         os.link(image, link)
     except OSError:
@@ -127,6 +127,6 @@ def remove_leftovers(data_root: str, job: str) -> None:
 
 def _remove_if_possible(path: str) -> None:
     try:
-        files.remove_tree(path)
+        files.remove(path)
     except OSError:
         pass  # "image prune" removes what dead jobs have left

@@ -93,7 +93,7 @@ class Pull:
             return 1
 
     def _run(self) -> int:
-        files.remove_tree(self._part)
+        files.remove(self._part)
         os.mkdir(self._part, 0o700)
         files.touch(self._path("asked"))
         lock = os.open(self._files.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -105,12 +105,12 @@ class Pull:
 
     def _locked(self) -> int:
         if self._is_there():
-            files.remove_tree(self._part)
+            files.remove(self._part)
             return 0
         if files.is_newer(self._files.failed, self._path("asked")):
             said = files.tail(self._files.failed, _LOG_BYTES)
             _say(said)
-            files.remove_tree(self._part)
+            files.remove(self._part)
         else:
             code, said = self._pull()
             if code == 0:
@@ -137,7 +137,7 @@ class Pull:
             _say(self._advice())
         else:
             self._leave_behind(self._path("log"), self._files.failed)
-        files.remove_tree(self._part)
+        files.remove(self._part)
         return code, said
 
     def _keep_image(self) -> None:
@@ -157,7 +157,7 @@ class Pull:
     def _leave_behind(self, path: str, name: str) -> None:
         began = os.stat(self._path("began"))
         os.utime(path, ns=(began.st_atime_ns, began.st_mtime_ns))
-        files.remove_tree(self._files.failed)
+        files.remove(self._files.failed)
         os.rename(path, name)
 
     @staticmethod

@@ -44,7 +44,7 @@ def warm(wanted: "WarmDocument", runtime: "PullRuntime") -> int:
     try:
         return _warm(wanted, runtime, private)
     finally:
-        files.remove_tree(private)
+        files.remove(private)
 
 
 def _leave(number: int, _: object) -> "NoReturn":
@@ -61,7 +61,7 @@ def _warm(wanted: "WarmDocument", runtime: "PullRuntime", private: str) -> int:
     try:
         return _pull_of(wanted, cache, runtime, private).run()
     finally:
-        files.remove_tree(cache.files(wanted["key"]).part(job, "warm"))
+        files.remove(cache.files(wanted["key"]).part(job, "warm"))
 
 
 def _pull_of(wanted: "WarmDocument", cache: "ImageCache", runtime: "PullRuntime", private: str) -> Pull:

@@ -119,10 +119,10 @@ class ImageStore:
         return self._refuse(container, f"{container['image']} was removed right after it was fetched", may_pass=True)
 
     async def _run_pull(self, cache: "ImageCache", container: "ContainerDocument", runtime: "PullRuntime") -> int:
-        login_file = self._write_login(container)
-        pull = _pull_of(cache, container, runtime, self._site, self._environment, login_file)
         log = _open_log(self._pod_files.pull_log(container["name"]))
         try:
+            login_file = self._write_login(container)
+            pull = _pull_of(cache, container, runtime, self._site, self._environment, login_file)
             child = processes.fork(self._loop, lambda: _run_into(log, pull))
             try:
                 return int(await child.exited)
@@ -130,14 +130,17 @@ class ImageStore:
                 child.kill()
         finally:
             os.close(log)
-            files.remove_tree(login_file)
+            files.remove(self._login_file(container))
+
+    def _login_file(self, container: "ContainerDocument") -> str:
+        return os.path.join(self._private, f"{container['name']}.auth.json")
 
     def _write_login(self, container: "ContainerDocument") -> str:
         """The name of a file with the login, which is there only for the pull; empty where it needs none."""
         if not container["login"]:
             return ""
-        path = os.path.join(self._private, f"{container['name']}.auth.json")
-        files.remove_tree(path)
+        path = self._login_file(container)
+        files.remove(path)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             files.write_all(descriptor, container["login"].encode())

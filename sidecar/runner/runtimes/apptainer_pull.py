@@ -36,7 +36,7 @@ def settle(cache: str, file: str) -> None:
     :raises OSError: something cannot be removed
     """
     folder = os.path.join(cache, "cache")
-    files.remove_tree(os.path.join(folder, "blob"))
+    files.remove(os.path.join(folder, "blob"))
     images = sorted(_files_below(folder), key=lambda path: os.stat(path).st_mtime_ns)
     for old in images[:-1]:
         os.unlink(old)

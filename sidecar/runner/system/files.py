@@ -3,28 +3,24 @@
 import os
 import stat
 
+from sidecar.runner.system import folders
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
 
-def remove_tree(path: str) -> None:
-    """Remove a file or a folder with everything in it; nothing happens where there is none.
+def remove(path: str) -> None:
+    """Remove a file, or a folder with everything in it; nothing happens where there is none.
 
-    :raises OSError: something in it cannot be removed
+    :raises OSError: the file cannot be removed
     """
     try:
         os.unlink(path)
     except FileNotFoundError:
         pass
-    except (IsADirectoryError, PermissionError):  # Linux says the one, POSIX allows the other
-        _remove_folder(path)
-
-
-def _remove_folder(path: str) -> None:
-    for name in os.listdir(path):
-        remove_tree(os.path.join(path, name))
-    os.rmdir(path)
+    except IsADirectoryError:
+        folders.remove_tree(path)
 
 
 def touch(path: str) -> None:
