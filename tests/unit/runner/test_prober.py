@@ -240,6 +240,20 @@ def test_a_cancelled_prober_tells_nothing(loop: Loop) -> None:
     assert story.told == []
 
 
+def test_a_prober_that_is_cancelled_in_the_round_of_its_verdict_tells_nothing(loop: Loop) -> None:
+    story = Story(loop, a_container(liveness=a_probe("l")), {"l": never})
+    tell = story.prober._tell
+
+    def cancel_first(call: Callable[[], None]) -> None:
+        assert story.task is not None
+        loop.call_soon(story.task.cancel)
+        tell(call)
+
+    story.prober._tell = cancel_first  # type: ignore[method-assign]
+
+    assert story.live() == []
+
+
 def test_a_container_that_has_ended_by_itself_was_not_unhealthy(loop: Loop) -> None:
     story = Story(loop, a_container(liveness=a_probe("l")), {"l": never})
     story.runs = False
