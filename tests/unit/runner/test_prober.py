@@ -240,7 +240,7 @@ def test_a_cancelled_prober_tells_nothing(loop: Loop) -> None:
     assert story.told == []
 
 
-def test_a_prober_that_is_cancelled_in_the_round_of_its_verdict_tells_nothing(loop: Loop) -> None:
+def test_a_prober_cancelled_in_the_round_of_its_verdict_tells_nothing(loop: Loop) -> None:
     story = Story(loop, a_container(liveness=a_probe("l")), {"l": never})
     tell = story.prober._tell
 
