@@ -11,6 +11,7 @@ from sidecar.domain.plan import JobPlan, PlannedContainer
 from sidecar.domain.pod import ClaimVolume, Container, EmptyDirVolume, FilesVolume, HostPathVolume, Mount, Pod, Volume
 from sidecar.errors import UnsupportedPod
 from sidecar.job import images, limits
+from sidecar.job.request_target import request_target
 from sidecar.job.site import JobSite
 from sidecar.runner.contract import pod_document
 
@@ -213,7 +214,7 @@ def _action(action: Action | None) -> ActionDocument | None:
                 "scheme": action.scheme,
                 "host": action.host,
                 "port": action.port,
-                "path": action.path,
+                "path": request_target(action.path),
                 "headers": [list(header) for header in action.headers],
             }
         case TcpAction():

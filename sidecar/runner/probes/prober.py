@@ -66,10 +66,15 @@ class Prober:
             self.has_started.set()
 
     async def run(self) -> None:
-        """Look after the container for as long as it has anything to ask."""
+        """Look after the container for as long as there is anything to ask, or until it is cancelled.
+
+        It does not return once the container is unhealthy: its owner has yet to hear of it, and may still cancel.
+        """
         try:
             if await self._start():
                 await self._watch()
+            if self._is_unhealthy:
+                await Future()
         except Cancelled:
             self._is_cancelled = True
             raise

@@ -131,9 +131,20 @@ async def _establish(loop: Loop, one: socket.socket, address: str, port: int) ->
     if code == errno.EINPROGRESS:
         await loop.writable(one.fileno())
         code = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
+    if code or _is_connected_to_itself(one):
+        raise OSError(code or errno.ECONNREFUSED, os.strerror(code or errno.ECONNREFUSED))
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _is_connected_to_itself(one: socket.socket) -> bool:
+    """Whether the kernel has given it, by chance, the very port that it was to connect to, and nobody listens there.
+
+    Source: https://github.com/golang/go/blob/go1.24.0/src/net/tcpsock_posix.go, ``selfConnect``
+    """
+    try:
+        return bool(one.getsockname() == one.getpeername())
+    except OSError:
+        return False  # it is closed again, so somebody was there
 
 
 def at(host: str, port: int) -> str:
