@@ -1,8 +1,8 @@
 """When the lines of a log were written.
 
-A container writes its log itself, as plain bytes without times, so the job keeps an index beside it: one line
-``<epoch seconds> <size>`` whenever it sees that the log has grown. From it every line gets the time a kubelet would
-have given it, accurate to the pace at which the job looks.
+A log holds what a container wrote, as plain bytes without times, so the job keeps an index beside it: one line
+``<epoch seconds> <size>`` when the log has grown, at most one a second. From it every line gets the time a kubelet
+would have given it, accurate to that second.
 """
 
 from __future__ import annotations
@@ -52,20 +52,21 @@ class LogTimes:
     """When each byte of one log was written; times are epoch seconds and never go backwards."""
 
     def __init__(self, index: Path) -> None:
-        self._index = index
+        self.index = index
         self._consumed = 0
         self._sizes = array("Q")
         self._times = array("d")
         self._modified = 0.0
 
-    def refresh(self, modified: float) -> None:
+    def refresh(self, modified: float | None = None) -> None:
         """Take in what was added to the index.
 
-        :param modified: the log's modification time, for the bytes that no entry covers yet
+        :param modified: the log's modification time, for the bytes that no entry covers yet; ``None``: as before
         """
-        self._modified = min(max(modified, 0.0), _LATEST)
+        if modified is not None:
+            self._modified = min(max(modified, 0.0), _LATEST)
         try:
-            file = open_regular(self._index)
+            file = open_regular(self.index)
         except (FileNotFoundError, LogUnavailable):
             return  # a log without its times is better than no log
         with file:

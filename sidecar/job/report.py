@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -21,18 +21,13 @@ from sidecar.errors import LogUnavailable
 from sidecar.job.logtimes import open_regular
 from sidecar.job.paths import PodDirectory
 from sidecar.job.users import acting_as_owner_of
+from sidecar.runner.contract.facts import MAX_CHECK_BYTES, MAX_MESSAGE_BYTES
 
 _CLAIM_BYTES = 64
 _JOB_ID = re.compile(r"[0-9]{1,18}(_[0-9]{1,18})?")
 MOST_BYTES = 256 * 1024
 """Read in one call; the rest is for the next one."""
 _TAIL_BYTES = 16 * 1024
-_MESSAGE_BYTES = 1024
-_WORDS_BYTES = 4096
-"""The most of a termination message.
-
-Source: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
-"""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")]
@@ -73,7 +68,7 @@ class ImageFailed(ContainerFact):
     """The image could not be had; a :class:`ContainerTerminated` with code 128 follows."""
 
     message: str = ""
-    """The runtime's own words, from the container's pull log."""
+    """The runtime's own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +150,7 @@ class JobFinished(Fact):
     code: _Count
 
 
-_FACTS: Mapping[str, type[Fact]] = {
+FACTS: Mapping[str, type[Fact]] = {
     "job_started": JobStarted,
     "image_pulling": ImagePulling,
     "image_failed": ImageFailed,
@@ -169,6 +164,7 @@ _FACTS: Mapping[str, type[Fact]] = {
     "job_stopping": JobStopping,
     "job_finished": JobFinished,
 }
+"""What the job writes as ``fact``; the same kinds and fields as in the contract of daemon and supervisor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,8 +209,8 @@ def _read(directory: PodDirectory, offset: int) -> Report:
         return Report(offset=offset + len(data), skipped=1)
     if len(data) == MOST_BYTES:
         complete = _before_last_end(complete)
-    read_facts = [_parse_fact(line) for line in complete.splitlines()]
-    facts = tuple(_with_message(directory, fact) for fact in read_facts if fact is not None)
+    read_facts = [_parse_fact(directory, line) for line in complete.splitlines()]
+    facts = tuple(fact for fact in read_facts if fact is not None)
     return Report(facts=facts, offset=offset + len(complete), skipped=len(read_facts) - len(facts))
 
 
@@ -226,16 +222,34 @@ def _before_last_end(lines: bytes) -> bytes:
     return lines[:start] if start and b'"container_terminated"' in lines[start:] else lines
 
 
-def _parse_fact(line: bytes) -> Fact | None:
+def _parse_fact(directory: PodDirectory, line: bytes) -> Fact | None:
     try:
-        raw = json.loads(line)
-        return msgspec.convert(raw, _FACTS[raw["fact"]], strict=False)
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError, msgspec.ValidationError):
+        raw = {name: _clean(value) for name, value in json.loads(line).items()}
+        fact = msgspec.convert(raw, FACTS[raw["fact"]], strict=False)
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError, OverflowError, msgspec.ValidationError):
         return None
+    return _bounded(fact) if "message" in raw else _with_message_beside_log(directory, fact)
 
 
-def _with_message(directory: PodDirectory, fact: Fact) -> Fact:
-    """The fact with the words that the job has left beside the log."""
+def _clean(value: Any) -> Any:
+    """Text that can be stored and shown: no NUL, no half of a surrogate pair, and not endless."""
+    return _bounded_text(value, MAX_MESSAGE_BYTES) if isinstance(value, str) else value
+
+
+def _bounded_text(text: str, max_bytes: int) -> str:
+    return text.encode(errors="replace").replace(b"\0", b"\xef\xbf\xbd")[:max_bytes].decode(errors="ignore")
+
+
+def _bounded(fact: Fact) -> Fact:
+    match fact:
+        case ImageFailed() | ImageBackOff() | ContainerHealth() | ContainerUnhealthy():
+            return replace(fact, message=_bounded_text(fact.message, MAX_CHECK_BYTES))
+        case _:
+            return fact
+
+
+def _with_message_beside_log(directory: PodDirectory, fact: Fact) -> Fact:
+    """The fact with the words that a job of an earlier version has left in files."""
     match fact:
         case ImageFailed() | ImageBackOff():
             return replace(fact, message=_runtime_errors(_tail(directory.pull_log(fact.container))))
@@ -252,7 +266,7 @@ def _with_message(directory: PodDirectory, fact: Fact) -> Fact:
 
 
 def _words(directory: PodDirectory, fact: ContainerFact, what: str) -> str:
-    return _tail(directory.words(fact.container, fact.attempt, what), most=_WORDS_BYTES)
+    return _tail(directory.words(fact.container, fact.attempt, what), most=MAX_MESSAGE_BYTES)
 
 
 def _tail(path: Path, *, most: int = _TAIL_BYTES) -> str:
@@ -271,4 +285,4 @@ def _runtime_errors(text: str) -> str:
     """What the runtime said last, its errors rather than its progress."""
     lines = [line.strip() for line in _COLOURS.sub("", text).splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("FATAL", "ERROR"))]
-    return "\n".join(errors or lines)[-_MESSAGE_BYTES:]
+    return "\n".join(errors or lines)[-MAX_CHECK_BYTES:]

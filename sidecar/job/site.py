@@ -21,6 +21,12 @@ class JobSite:
     with the job: then Slurm alone tells how the pod ended, and there are no logs to show.
     """
     bash_path: str = "/bin/bash"
+    runner_python: str = ""
+    """Python on the compute nodes, an absolute path; empty: looked for in the usual places."""
+    log_max_bytes: int = 0
+    """At which size a container's log is rotated; 0: never."""
+    log_max_files: int = 2
+    """How many files a container's log has at most, the one being written included."""
     command_prefix: str = ""
     """The admin's shell text, run before the user's."""
     runtime: str = "singularity"

@@ -21,7 +21,8 @@ def main():  # type: () -> int
     if sys.version_info < OLDEST:
         sys.stderr.write(
             "slurm-sidecar: %s on node %s is Python %d.%d, and the supervisor needs %d.%d or newer; the site can name "
-            "another one (RunnerPython)\n" % ((sys.executable, os.uname()[1]) + tuple(sys.version_info[:2]) + OLDEST)
+            "another one (RunnerPython)\n"
+            % (sys.executable, os.uname()[1], sys.version_info[0], sys.version_info[1], OLDEST[0], OLDEST[1])
         )
         return 128
     from sidecar.runner.verbs import VERBS

@@ -27,7 +27,7 @@ class Job:
         directory: str,
         files_root: str,
         private: str,
-        environment: "Dict[bytes, bytes]"
+        environment: "Dict[bytes, bytes]",
     ) -> None:
         """
         :param directory: the pod's, or one of this job alone where nodes do not see it
@@ -43,6 +43,8 @@ class Job:
         self.private = private
         self.work = os.path.join(private, "work")
         self.environment = environment
+        self.variables = {_text(name): _text(value) for name, value in environment.items()}
+        """The same, as texts."""
         self.id = job_id(environment)
         self.node = node_name(environment)
         self.stopping = Future()
@@ -98,6 +100,10 @@ class Job:
         except OSError:
             text = b""
         return int(text) if text.isdigit() and len(text) <= 9 else self.document["grace_seconds"]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def job_id(environment: "Dict[bytes, bytes]") -> str:

@@ -2,12 +2,13 @@
 
 from sidecar.runner.containers import environment
 from sidecar.runner.containers.container import Container
+from sidecar.runner.containers.environment import of_runtime
 from sidecar.runner.contract.exit_codes import TERMINATED
 from sidecar.runner.contract.pod_document import with_node_facts
-from sidecar.runner.node import addresses, devices, hostnames, network
-from sidecar.runner.node.image_config import command_of, environment_of, read_config
+from sidecar.runner.node import addresses, devices, hostnames, image_config, network
 from sidecar.runner.node.images import ImageStore
 from sidecar.runner.node.mounts import Bind, Mounts
+from sidecar.runner.runtimes.apptainer import Apptainer
 from sidecar.runner.runtimes.apptainer_launcher import ApptainerLauncher, Recipe
 from sidecar.runner.system.event_loop import Task
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from sidecar.runner.contract.pod_document import ContainerDocument
     from sidecar.runner.job import Job
+    from sidecar.runner.node.image_config import ImageConfig
     from sidecar.runner.runtimes.base import Launcher
 
 _LEAST_SIDECAR_SECONDS = 2.0
@@ -101,10 +103,19 @@ class Parts:
 
     def __init__(self, job: "Job") -> None:
         self.job = job
-        self.images = ImageStore(job)
-        self.mounts = Mounts(job.files, job.files_root, job.document)
-        self._facts = addresses.node_facts(job.node, job.document["pod_ip"])
-        self._names = hostnames.Hostnames(job.document["names"], self._facts["podIP"], job.private)
+        self.images = ImageStore(
+            job.loop,
+            job.site,
+            job.id,
+            job.files,
+            job.private,
+            node=job.node,
+            environment=of_runtime(job.environment, job.site["tsocks_library"]),
+        )
+        self.pulls = Apptainer(job.site["runtime_program"])
+        self._facts = addresses.node_facts(job.document["pod_ip"], job.variables)
+        self.mounts = Mounts(job.files, job.files_root, job.document, self._facts)
+        self._names = hostnames.Hostnames(job.document, job.private, self._facts)
 
     def prepare(self) -> None:
         """Make what the containers share.
@@ -119,42 +130,36 @@ class Parts:
 
         :raises CannotMount: with the reason
         """
-        binds = self.mounts.binds_of(document)
-        binds += self._names.binds_of(document, self.mounts)
-        return binds + network.binds_of(self.job.document, self.job.private)
+        binds = self.mounts.binds_of(document, self._names.binds_of(document))
+        return binds + network.binds_of(self.job.document, self.job.private, self.job.variables)
 
     def runtime_for(self, document: "ContainerDocument", image: str, binds: "List[Bind]", work: str) -> "Launcher":
         """What starts a container."""
-        config = read_config(image)
+        config = image_config.read(image)
         recipe = Recipe(
             document,
             image=image,
             config=config,
-            words=[self._on_node(word) for word in command_of(document, config)],
+            words=[self._on_node(word) for word in image_config.command_of(document, config)],
             variables=self._variables(document, config),
             defaults=environment.inherited(self.job.environment, document["runtime_options"]),
             binds=binds,
             working_dir=document["working_dir"] or (config.working_dir or "/" if config else ""),
-            hostname=self.job.document["names"]["hostname"],
+            hostname=self._names.hostname,
         )
         return ApptainerLauncher(self.job, recipe, work)
 
     def _on_node(self, text: str) -> str:
         return with_node_facts(text, self._facts)
 
-    def _variables(self, document: "ContainerDocument", config: "Optional[object]") -> "Dict[str, str]":
+    def _variables(self, document: "ContainerDocument", config: "Optional[ImageConfig]") -> "Dict[str, str]":
         """The later ones win: the image's, what the node tells, the pod's own."""
-        wanted = environment_of(config, [])
+        wanted = dict(image_config.environment_of(config, []))
         if config is not None:
             wanted.setdefault("PATH", environment.DEFAULT_PATH)
-        hostname = self.job.document["names"]["hostname"]
-        if hostname:
-            wanted["HOSTNAME"] = hostname
-        wanted.update(network.variables_of(self.job.document))
-        if document["gpus"]:
-            wanted.update(devices.variables_of(self.job.environment, document["gpus"]))
+        wanted.update(self._names.variables())
+        wanted.update(network.variables_of(self.job.document, self.job.variables))
+        wanted.update(devices.variables_of(document["gpus"], self.job.variables))
         wanted.update((name, self._on_node(value)) for name, value in document["env"])
         environment.with_libraries(wanted, document["runtime_options"], image_sets_them=config is None)
         return wanted
-
-

@@ -1,33 +1,14 @@
 """The job's own folder on its node: ``slurm-sidecar.HOST.PID.RANDOM`` in TMPDIR, made by the batch script."""
 
 import os
-import shutil
+
+from sidecar.runner.system.folders import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
 PREFIX = "slurm-sidecar."
-
-
-def remove(path: str) -> None:
-    """Remove a folder; containers may have left folders in it that nobody can enter."""
-    try:
-        shutil.rmtree(path)
-    except OSError:
-        _make_removable(path)
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _make_removable(path: str) -> None:
-    for folder, names, _ in os.walk(path):
-        for name in names:
-            inner = os.path.join(folder, name)
-            if not os.path.islink(inner):
-                try:
-                    os.chmod(inner, 0o700)
-                except OSError:
-                    pass
 
 
 def remove_abandoned(parent: str) -> None:
@@ -37,12 +18,12 @@ def remove_abandoned(parent: str) -> None:
         pid = _pid_in(name, host)
         path = os.path.join(parent, name)
         if pid is not None and not os.path.exists(f"/proc/{pid}") and os.lstat(path).st_uid == os.getuid():
-            remove(path)
+            remove_tree(path)
 
 
 def _pid_in(name: str, host: str) -> "Optional[int]":
     """The process whose folder it is; ``None`` for another host's, and for everything else."""
     if not name.startswith(f"{PREFIX}{host}."):
         return None
-    pid = name[len(PREFIX) + len(host) + 1 :].split(".")[0]
+    pid = name[len(PREFIX) + len(host) + 1 :].partition(".")[0]
     return int(pid) if pid.isdigit() else None

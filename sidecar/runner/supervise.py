@@ -3,12 +3,13 @@
 import os
 import sys
 
-from sidecar.runner import private_folder
 from sidecar.runner.contract.exit_codes import CANNOT_RUN
 from sidecar.runner.job import Job
 from sidecar.runner.pod import Parts, Pod
+from sidecar.runner.private_folder import remove_abandoned
 from sidecar.runner.system import libc, processes
 from sidecar.runner.system.event_loop import Loop
+from sidecar.runner.system.folders import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ async def _whole(job: Job) -> int:
     finally:
         await processes.kill_rest(job.loop, with_session=job.document["has_shell_text"])
     job.report.write(("job_finished", {"code": code}))
-    parts.images.forget()
+    parts.images.remove_leftovers()
     parts.mounts.remove()
-    private_folder.remove(job.private)
-    private_folder.remove_abandoned(os.path.dirname(job.private))
+    remove_tree(job.private)
+    remove_abandoned(os.path.dirname(job.private))
     return code
 
 
@@ -77,5 +78,3 @@ async def _run(job: Job, parts: Parts) -> int:
 
         return await run_job_script(job)
     return await Pod(parts).run()
-
-

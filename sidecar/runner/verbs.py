@@ -26,17 +26,22 @@ def _run(arguments: "List[str]") -> int:
 
 
 def _proxy(arguments: "List[str]") -> int:
-    from sidecar.runner.node.network import open_proxy
+    from sidecar.runner.node.network import NoProxy, open_proxy
 
     files, private = arguments
-    return open_proxy(_document(files), private)
+    try:
+        open_proxy(_document(files), private)
+    except NoProxy as error:
+        raise CannotBegin(str(error)) from error
+    return 0
 
 
 def _tunnels(arguments: "List[str]") -> int:
     from sidecar.runner.node.network import run_tunnels
 
     files, private = arguments
-    return run_tunnels(_document(files), private)
+    run_tunnels(_document(files), private)
+    return 0
 
 
 def _rank(arguments: "List[str]") -> int:
@@ -52,9 +57,13 @@ def _clean_ranks(arguments: "List[str]") -> int:
 
 
 def _warm(arguments: "List[str]") -> int:
-    from sidecar.runner.node.images import warm
+    import json
 
-    return warm()
+    from sidecar.runner.node.image_warm import warm
+    from sidecar.runner.runtimes.apptainer import Apptainer
+
+    wanted = json.loads(sys.stdin.read())
+    return warm(wanted, Apptainer(wanted["runtime_program"]))
 
 
 def _document(folder: str) -> "PodDocument":

@@ -191,6 +191,29 @@ class Keys:
             "BashPath", kinds.INTERPRETER, "The shell that runs the scripts on the compute nodes.", "/bin/bash"
         )
     )
+    runner_python: str = field(
+        metadata=key(
+            "RunnerPython",
+            kinds.RUNNER,
+            "Python 3.6 or newer on the compute nodes, for every job's supervisor; empty: found in the usual places.",
+        )
+    )
+    container_log_max_size: int = field(
+        metadata=key(
+            "ContainerLogMaxSize",
+            kinds.LOG_SIZE,
+            "At which size a container's log is rotated, so that it cannot fill the file system.",
+            "10Gi",
+        )
+    )
+    container_log_max_files: int = field(
+        metadata=key(
+            "ContainerLogMaxFiles",
+            kinds.LOG_FILES,
+            "How many files a container's log may have, the one being written included; the oldest is removed.",
+            "2",
+        )
+    )
     verbose_logging: bool = field(metadata=key("VerboseLogging", kinds.FLAG, "Log details too (`--verbose`).", "false"))
     errors_only_logging: bool = field(
         metadata=key(

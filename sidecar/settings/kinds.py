@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from sidecar.domain import quantity
 from sidecar.domain.sbatch_options import REFUSED
 from sidecar.errors import InvalidSettings
 from sidecar.settings.document import Value
@@ -26,6 +27,7 @@ _WORDS_OF_FALSEHOOD = {"false": False, "no": False, "off": False, "0": False}
 _MAX_UID = 2**32 - 2
 _UID_RANGE = re.compile(r"([0-9]{1,10})(?:\s*-\s*([0-9]{1,10}))?")
 _MAX_SOCKET_BYTES = 107
+_MIN_LOG_SIZE = 64 * 1024
 
 
 def _flag(value: Value, _: Reader) -> bool:
@@ -163,6 +165,27 @@ def _interpreter(value: Value, reader: Reader) -> str:
     return text
 
 
+def _runner(value: Value, reader: Reader) -> str:
+    text = _program(value, reader)
+    if not text.startswith("/"):
+        raise value.must_be("an absolute path, because jobs have another PATH than the daemon")
+    return text
+
+
+def _log_size(value: Value, _: Reader) -> int:
+    try:
+        size = quantity.ceil(quantity.parse(value.text()))
+    except ValueError as error:
+        raise value.must_be("a size in bytes such as 10Gi or 500M") from error
+    if 0 < size < _MIN_LOG_SIZE:
+        raise value.must_be(f"0 or at least {_MIN_LOG_SIZE // 1024}Ki")
+    return size
+
+
+def _log_files(value: Value, _: Reader) -> int:
+    return _whole(value, 2, 1000)
+
+
 def _library(value: Value, reader: Reader) -> str:
     """A path that need not make sense while nothing uses it."""
     try:
@@ -253,6 +276,9 @@ SOCKET: Kind[Path | None] = Kind("path", _socket, None)
 PROGRAM = Kind("program", _program, "")
 LIBRARY = Kind("path", _library, "")
 INTERPRETER = Kind("path", _interpreter, "")
+RUNNER = Kind("path", _runner, "")
+LOG_SIZE = Kind("bytes: `10Gi`, `500M` (0: never)", _log_size, 0)
+LOG_FILES = Kind("number", _log_files, 2)
 CLAIMS: Kind[Mapping[str, str]] = Kind("map of paths", _claims, {})
 PATHS: Kind[tuple[str, ...]] = Kind("list of paths", _host_paths, ())
 WORDS: Kind[tuple[str, ...]] = Kind("list of options", _words, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from sidecar.job import report
 from sidecar.job.paths import PodDirectory
+from sidecar.runner.contract import facts as contract
 
 STARTED = b'{"fact":"container_started","at":1732420000.123,"container":"main","attempt":0}\n'
 END = b'{"fact":"container_terminated","at":1732420000,"container":"main","attempt":0,"code":1}\n'
@@ -82,6 +84,8 @@ def test_reading_goes_on_where_it_stopped_and_leaves_an_unfinished_line(files: P
         b'{"fact":"job_finished","at":1e300,"code":0}',
         b'{"fact":"job_finished","at":"2024-11-24T00:00:00","code":0}',
         b'{"fact":"job_finished","at":1,"code":-1}',
+        b'{"fact":"image_failed","at":1,"container":"main","attempt":0,"message":null}',
+        b'{"fact":"image_failed","at":1,"container":"main","attempt":0,"message":["x"]}',
         b'{"fact":"container_started","at":1,"container":"../../etc/passwd","attempt":0}',
         b'{"fact":"container_started","at":1,"container":"main\\n","attempt":0}',
         b'{"fact":"container_started","at":1,"container":"main","attempt":99999999999}',
@@ -248,3 +252,70 @@ def test_no_more_words_are_taken_than_a_kubelet_takes(files: PodDirectory) -> No
 
     assert isinstance(end, report.ContainerTerminated)
     assert end.message == "x" * 4096
+
+
+def terminated(files: PodDirectory, message: str) -> str:
+    """The message that the daemon takes from a fact that has one."""
+    fact = {"fact": "container_terminated", "at": 1, "container": "main", "attempt": 0, "code": 1, "message": message}
+    files.report.write_text(json.dumps(fact) + "\n")
+    (end,) = report.read(files, 0).facts
+    assert isinstance(end, report.ContainerTerminated)
+    return end.message
+
+
+def test_a_message_in_the_fact_wins_over_the_files(files: PodDirectory) -> None:
+    files.words("main", 0, "message").write_text("from the file")
+
+    assert terminated(files, "from the fact") == "from the fact"
+    assert terminated(files, "") == ""
+
+
+def test_the_longest_message_fits_however_it_is_escaped(files: PodDirectory) -> None:
+    assert terminated(files, "\x01" * contract.MAX_MESSAGE_BYTES) == "\x01" * contract.MAX_MESSAGE_BYTES
+
+
+def test_a_message_in_the_fact_is_bounded(files: PodDirectory) -> None:
+    assert terminated(files, "ä" * 10_000) == "ä" * (contract.MAX_MESSAGE_BYTES // 2)
+
+
+def test_a_message_in_the_fact_can_be_stored_whatever_it_holds(files: PodDirectory) -> None:
+    assert terminated(files, "a\0b\ud800c") == "a\ufffdb?c"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"fact": "image_failed"},
+        {"fact": "image_backoff", "tries": 1, "delay": 10},
+        {"fact": "container_health", "started": True, "ready": False},
+        {"fact": "container_unhealthy", "check": "liveness"},
+    ],
+)
+def test_what_a_check_or_the_runtime_says_comes_with_the_fact(files: PodDirectory, more: dict[str, object]) -> None:
+    fact = {"at": 1, "container": "main", "attempt": 0, "message": "x" * 5000, **more}
+    files.report.write_text(json.dumps(fact) + "\n")
+
+    (read,) = report.read(files, 0).facts
+
+    assert getattr(read, "message", None) == "x" * contract.MAX_CHECK_BYTES
+
+
+def test_a_node_that_cannot_be_stored_does_not_stop_the_others(files: PodDirectory) -> None:
+    files.report.write_bytes(b'{"fact":"job_started","at":1,"job":"7","node":"n\\ud800"}\n')
+
+    (started,) = report.read(files, 0).facts
+
+    assert isinstance(started, report.JobStarted)
+    assert started.node == "n?"
+
+
+def test_daemon_and_supervisor_know_the_same_facts() -> None:
+    known = {kind: tuple(f.name for f in fields(fact) if f.name != "at") for kind, fact in report.FACTS.items()}
+
+    assert known == contract.FACTS
+
+
+def test_the_daemon_does_without_optional_fields_only() -> None:
+    optional = {f.name for fact in report.FACTS.values() for f in fields(fact) if f.default is not MISSING}
+
+    assert optional == contract.OPTIONAL

@@ -154,6 +154,15 @@ def test_memory_has_a_unit_or_is_in_mib(read: Read, written: str, in_bytes: int 
     assert read(f"DefaultMemory: {written}").default_memory == in_bytes
 
 
+def test_a_containers_log_has_a_large_limit_unless_the_site_says_otherwise(read: Read) -> None:
+    usual, own = read(""), read("ContainerLogMaxSize: 500M\nContainerLogMaxFiles: 5\n")
+    off = read("ContainerLogMaxSize: 0\n")
+
+    assert (usual.container_log_max_size, usual.container_log_max_files) == (10 * 2**30, 2)
+    assert (own.container_log_max_size, own.container_log_max_files) == (500_000_000, 5)
+    assert off.container_log_max_size == 0
+
+
 def test_the_database_lives_where_the_user_keeps_state(read: Read) -> None:
     assert read("", uid=0).database_path == Path("/var/lib/slurm-sidecar/sidecar.db")
     assert read("", XDG_STATE_HOME="/state").database_path == Path("/state/slurm-sidecar/sidecar.db")

@@ -1,11 +1,11 @@
 """A container over all of its runs: started, started again as restartPolicy says, and ended when it must."""
 
-from sidecar.runner.contract.exit_codes import CANNOT_RUN, KILLED, TERMINATED
 from sidecar.runner.containers.restarts import Backoff, may_restart, policy_of
 from sidecar.runner.containers.run import Run
+from sidecar.runner.contract.exit_codes import CANNOT_RUN, KILLED, TERMINATED
 from sidecar.runner.logs import LogWriter
-from sidecar.runner.node.images import CannotFetch, gives_up
-from sidecar.runner.node.mounts import CannotMount
+from sidecar.runner.node.host_paths import CannotMount
+from sidecar.runner.node.images import gives_up
 from sidecar.runner.system.event_loop import Future
 
 TYPE_CHECKING = False
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import List, Optional
 
     from sidecar.runner.contract.pod_document import ContainerDocument
+    from sidecar.runner.node.images import Pulled
     from sidecar.runner.pod import Parts
     from sidecar.runner.report import Fact
 
@@ -80,55 +81,58 @@ class Container:
             self._job.site["log_max_files"],
             self._loop,
         )
+        log.begin()
         try:
-            image = await self._fetch(attempt)
-            if image is None:
+            pulled = await self._fetch(attempt)
+            if pulled is None or self.must_end.is_done:
                 return TERMINATED, []
-            binds = self._parts.binds_of(self.document)
-            if self.must_end.is_done:
-                return TERMINATED, []
-            return await Run(self, self._parts, attempt, log).run(image, binds)
-        except CannotFetch as error:
-            self._image_is_lost = True  # enough was tried
-            self._job.report.write(("image_failed", self._which(attempt, message=error.words)))
-            return CANNOT_RUN, [("container_terminated", self._which(attempt, code=CANNOT_RUN, message=error.words))]
+            if not pulled.file:
+                return self._image_failed(attempt, pulled.words)
+            return await Run(self, self._parts, attempt, log).run(pulled.file, self._parts.binds_of(self.document))
         except CannotMount as error:
-            log.write(f"slurm-sidecar: {error}\n".encode("utf-8", "replace"))
-            end = self._which(attempt, code=CANNOT_RUN, cannot_run=CANNOT_RUN, message=str(error))
-            return CANNOT_RUN, [("container_terminated", end)]
+            return self._cannot_run(attempt, log, str(error))
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            return self._cannot_run(attempt, log, f"{where}{error.strerror} on node {self._job.node}")
         finally:
             log.close()
 
-    async def _fetch(self, attempt: int) -> "Optional[str]":
-        """The image's file; ``None`` when the container must end before it is there.
+    def _image_failed(self, attempt: int, words: str) -> "tuple[int, List[Fact]]":
+        self._image_is_lost = True  # enough was tried
+        self._job.report.write(("image_failed", self._which(attempt, message=words)))
+        return CANNOT_RUN, [("container_terminated", self._which(attempt, code=CANNOT_RUN, message=words))]
 
-        :raises CannotFetch: it cannot be had, and enough was tried
-        """
+    def _cannot_run(self, attempt: int, log: LogWriter, why: str) -> "tuple[int, List[Fact]]":
+        """Nothing of the container has run, and the node is why."""
+        log.write(f"slurm-sidecar: {why}\n".encode("utf-8", "replace"))
+        end = self._which(attempt, code=CANNOT_RUN, cannot_run=CANNOT_RUN, message=why)
+        return CANNOT_RUN, [("container_terminated", end)]
+
+    async def _fetch(self, attempt: int) -> "Optional[Pulled]":
+        """The image, or why enough was tried; ``None`` when the container must end before."""
         backoff = Backoff(self._job.document["backoff"])
         tries = 0
         while True:
-            try:
-                return await self._fetch_unless_ended(attempt)
-            except CannotFetch as error:
-                tries += 1
-                if self.must_end.is_done:
-                    return None
-                if gives_up(self._job.document["restart_policy"], may_pass=error.may_pass, tries=tries):
-                    raise
-                delay = backoff.seconds()
-                again = self._which(attempt, tries=tries, delay=_whole(delay), message=error.words)
-                self._job.report.write(("image_backoff", again))
+            pulled = await self._fetch_unless_ended(attempt)
+            if pulled is None or pulled.file:
+                return pulled
+            tries += 1
+            if gives_up(self._job.document["restart_policy"], pulled.may_pass, tries):
+                return pulled
+            delay = backoff.seconds()
+            again = self._which(attempt, tries=tries, delay=_whole(delay), message=pulled.words)
+            self._job.report.write(("image_backoff", again))
             if await self._loop.first_of(self.must_end, seconds=delay) is not None:
                 return None
 
-    async def _fetch_unless_ended(self, attempt: int) -> "Optional[str]":
+    async def _fetch_unless_ended(self, attempt: int) -> "Optional[Pulled]":
         def pulling() -> None:
             self._job.report.write(("image_pulling", self._which(attempt)))
 
-        fetching = self._loop.start(self._parts.images.fetch(self.document, on_pulling=pulling))
+        fetching = self._loop.start(self._parts.images.fetch_once(self.document, self._parts.pulls, pulling))
         try:
             await self._loop.first_of(fetching, self.must_end)
-            return await fetching if fetching.is_done else None
+            return await fetching if fetching.is_done and not self.must_end.is_done else None
         finally:
             fetching.cancel()
 

@@ -6,40 +6,52 @@ Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-te
 import signal
 
 from sidecar.runner.containers.inside import Inside
-from sidecar.runner.probes.prober import Prober
+from sidecar.runner.probes.actions import act
 from sidecar.runner.system import processes
 from sidecar.runner.system.event_loop import Loop
 from sidecar.runner.system.processes import Child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sidecar.runner.contract.pod_document import ContainerDocument
+    from typing import Optional
+
+    from sidecar.runner.contract.pod_document import ActionDocument, ContainerDocument
 
 LEAST_SECONDS = 2.0
 """What a process has after its signal when its preStop hook has used up the time."""
 
 
 async def terminate(
-    loop: Loop, child: Child, inside: Inside, prober: Prober, document: "ContainerDocument", grace_seconds: float
-) -> None:
+    loop: Loop, child: Child, inside: Inside, document: "ContainerDocument", grace_seconds: float
+) -> "Optional[str]":
     """End a container within so many seconds, which begin before its preStop hook.
 
     :param child: the runtime's process
+    :return: what the hook said, if it failed
     """
+    failed = None
     if grace_seconds > 0:
         began = loop.now()
-        await _pre_stop(loop, child, prober, grace_seconds)
+        failed = await _pre_stop(loop, child, inside, document["pre_stop"], grace_seconds)
         _ask(child, inside, document["stop_signal"])
         await loop.first_of(child.exited, seconds=seconds_left(grace_seconds, loop.now() - began))
     child.kill()
     await child.exited
+    return failed
 
 
-async def _pre_stop(loop: Loop, child: Child, prober: Prober, seconds: float) -> None:
-    """The hook, for as long as there is a container."""
-    hook = loop.start(prober.pre_stop(seconds))
-    await loop.first_of(hook, child.exited)
-    hook.cancel()
+async def _pre_stop(
+    loop: Loop, child: Child, inside: Inside, hook: "Optional[ActionDocument]", seconds: float
+) -> "Optional[str]":
+    """The hook, for as long as there is a container; what it said, if it failed."""
+    if hook is None:
+        return None
+    acting = loop.start(act(loop, hook, seconds, inside.run))
+    try:
+        await loop.first_of(acting, child.exited)
+        return None if not acting.is_done or acting.value.ok else str(acting.value.words)
+    finally:
+        acting.cancel()
 
 
 def seconds_left(grace_seconds: float, hook_took: float) -> float:

@@ -61,7 +61,7 @@ class Gate:
         *,
         runs_image: bool,
         waits: bool,
-        words: str = os.devnull
+        words: str = os.devnull,
     ) -> None:
         """Write them.
 

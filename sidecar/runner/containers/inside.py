@@ -4,7 +4,7 @@ import os
 import signal
 
 from sidecar.runner.contract.facts import MAX_CHECK_BYTES
-from sidecar.runner.probes.actions import Outcome
+from sidecar.runner.probes.outcomes import Outcome, no_answer
 from sidecar.runner.system import namespaces, processes
 from sidecar.runner.system.event_loop import Loop
 from sidecar.runner.system.processes import Child
@@ -70,7 +70,7 @@ class Inside:
         try:
             ended = await self._loop.first_of(child.exited, seconds=seconds or None)
             if ended is None:
-                return Outcome(False, f"no answer within {seconds:g} s")
+                return Outcome(False, no_answer(seconds or 0))
             await self._loop.first_of(said, seconds=1)
             words = said.value if said.is_done else b""
             return Outcome(child.exited.value == 0, words.decode("utf-8", "replace"))

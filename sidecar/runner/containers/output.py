@@ -10,6 +10,7 @@ from sidecar.runner.logs import LogWriter
 from sidecar.runner.system.event_loop import Loop
 
 _BLOCK_BYTES = 65536
+_KEPT_BYTES = 16 * 1024
 _OUTLIVED_SECONDS = 5
 """How long the pipe is read after the container's end, if something that outlived it still holds it."""
 
@@ -20,6 +21,8 @@ class Output:
     def __init__(self, loop: Loop, log: LogWriter) -> None:
         self._loop = loop
         self._log = log
+        self.beginning = b""
+        """The first of what was written."""
         self._reading, self.writing = os.pipe()
         self._copying = loop.start(self._copy())
 
@@ -40,3 +43,5 @@ class Output:
             if not data:
                 return
             self._log.write(data)
+            if len(self.beginning) < _KEPT_BYTES:
+                self.beginning += data[: _KEPT_BYTES - len(self.beginning)]

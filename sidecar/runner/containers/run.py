@@ -2,17 +2,17 @@
 
 import os
 
-from sidecar.runner.contract.exit_codes import CANNOT_RUN, KILLED, TERMINATED
-from sidecar.runner.contract.facts import MAX_MESSAGE_BYTES
 from sidecar.runner.containers import start_failures
 from sidecar.runner.containers.ending import terminate
 from sidecar.runner.containers.inside import Inside, descriptor_of
 from sidecar.runner.containers.output import Output
+from sidecar.runner.contract.exit_codes import CANNOT_RUN, KILLED, TERMINATED
+from sidecar.runner.contract.facts import MAX_MESSAGE_BYTES
 from sidecar.runner.logs import LogWriter
-from sidecar.runner.probes.prober import Prober
+from sidecar.runner.node.image_config import wrong_architecture
+from sidecar.runner.probes.prober import Listener, Prober, first_health
 from sidecar.runner.system.event_loop import Future
 from sidecar.runner.system.memory_kills import memory_kills
-from sidecar.runner.system.processes import Child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Source: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reaso
 """
 
 
-class Run:
+class Run(Listener):
     """One attempt of one container."""
 
     def __init__(self, container: "Container", parts: "Parts", attempt: int, log: LogWriter) -> None:
@@ -59,7 +59,7 @@ class Run:
         return await self._attend(started, kills)
 
     def _could_not_run(self, words: str, code: int) -> "tuple[int, List[Fact]]":
-        message = start_failures.last_errors(words)
+        message = wrong_architecture(self._image) or start_failures.last_errors(words)
         return CANNOT_RUN, [
             ("container_terminated", self._which(code=CANNOT_RUN, cannot_run=code, message=message)),
         ]
@@ -68,6 +68,7 @@ class Run:
 
     async def _start(self, image: str, binds: "List[Bind]") -> "Optional[Started]":
         """Start it, again where that may help; ``None`` when it must end before it has begun."""
+        self._image = image
         runtime = self._parts.runtime_for(self._document, image, binds, self._work)
         for seconds in (*start_failures.RETRY_SECONDS, None):
             started = await self._start_once(runtime)
@@ -84,7 +85,6 @@ class Run:
 
     async def _start_once(self, runtime: "Any") -> "Optional[Started]":
         output = Output(self._loop, self._log)
-        begins_at = self._log.written
         started: "Started" = runtime.start(output.writing)
         started.output = output
         output.started()
@@ -96,7 +96,7 @@ class Run:
         await output.finish()
         started.forget()
         started.code = started.child.exited.value
-        started.words = self._log.since(begins_at)
+        started.words = output.beginning.decode("utf-8", "replace")
         return None if must_end else started
 
     def _say(self, sentence: str) -> None:
@@ -108,25 +108,20 @@ class Run:
         began = self._loop.now()
         inside = Inside(self._loop, started.child)
         words_held = self._hold_words(started, inside)
+        has_started, ready = first_health(self._document)
+        self._job.report.write(("container_started", self._which(started=has_started, ready=ready)))
         started.let_begin()
-        prober = Prober(
-            self._loop,
-            self._document,
-            inside.run,
-            on_health=self._on_health,
-            on_unhealthy=self._on_unhealthy,
-        )
-        health = prober.first_health()
-        self._job.report.write(("container_started", self._which(started=health.started, ready=health.ready)))
-        looking_after = self._loop.start(prober.look_after())
+        prober = Prober(self._loop, self._document, inside.run, self, began)
         prober.has_started.when_done(self._container.has_started.set)
+        looking_after = self._loop.start(prober.run())
         try:
             await self._loop.first_of(started.child.exited, self._container.must_end, self._unhealthy)
-            if not started.child.has_ended:
-                looking_after.cancel()
-                await terminate(self._loop, started.child, inside, prober, self._document, self._seconds_to_end())
         finally:
             looking_after.cancel()
+        if not started.child.has_ended:
+            failed = await terminate(self._loop, started.child, inside, self._document, self._seconds_to_end())
+            if failed is not None:
+                self._job.report.write(("container_unhealthy", self._which(check="preStop", message=failed)))
         code = await started.child.exited
         await started.output.finish()
         started.forget()
@@ -140,14 +135,15 @@ class Run:
         first = inside.first()
         return None if first is None else descriptor_of(first, path[len("/dev") :])
 
-    def _on_health(self, started: bool, ready: bool, words: str) -> None:
+    def on_health(self, started: bool, ready: bool, words: str) -> None:
+        """Report that the container's health has changed."""
         fields = self._which(started=started, ready=ready)
         self._job.report.write(("container_health", {**fields, "message": words} if words else fields))
 
-    def _on_unhealthy(self, check: str, words: str, grace_seconds: "Optional[int]") -> None:
+    def on_unhealthy(self, check: str, words: str, grace_seconds: "Optional[int]") -> None:
+        """Report that the container failed a check, and end it for that."""
         self._job.report.write(("container_unhealthy", self._which(check=check, message=words)))
-        if check != "preStop":
-            self._unhealthy.set(self._job.grace_seconds() if grace_seconds is None else grace_seconds)
+        self._unhealthy.set(self._job.grace_seconds() if grace_seconds is None else grace_seconds)
 
     def _seconds_to_end(self) -> float:
         asked = self._container.must_end if self._container.must_end.is_done else self._unhealthy

@@ -5,14 +5,31 @@ Source: https://apptainer.org/docs/user/latest/cli.html
 
 import os
 
+from sidecar.runner.runtimes import apptainer_pull
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, List, Sequence
+    from typing import Dict, Iterable, List, Sequence, Tuple
 
 JOINABLE = "--userns"
 """Option of a container whose namespaces this job can join."""
 _CONTAINED = ("--contain", "--ipc", "--pid")
 _CLEAN = frozenset({"--cleanenv", "-e"})
+
+
+class Apptainer:
+    """How it fetches images; see :class:`sidecar.runner.node.image_pull.PullRuntime`."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    def pull_call(self, image: str, file: str, cache: str, login_file: str) -> "Tuple[List[str], Dict[str, str]]":
+        """The call that fetches an image into one file, and what is set in its environment."""
+        return apptainer_pull.pull_call(self._program, image, file, cache, login_file)
+
+    def settle(self, cache: str, file: str) -> None:
+        """Remove what a pull has left in the runtime's own cache."""
+        apptainer_pull.settle(cache, file)
 
 
 def start_call(
@@ -27,7 +44,7 @@ def start_call(
     overlay: str = "",
     working_dir: str = "",
     runs_image: bool = False,
-    words: "Sequence[str]" = ()
+    words: "Sequence[str]" = (),
 ) -> "List[str]":
     """The call that starts a container.
 

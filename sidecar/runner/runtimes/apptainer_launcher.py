@@ -33,7 +33,7 @@ class Recipe:
         defaults: "Dict[str, str]",
         binds: "List[Bind]",
         working_dir: str,
-        hostname: str
+        hostname: str,
     ) -> None:
         """
         :param config: the image's own; ``None`` where it has none, and its scripts decide
@@ -129,14 +129,14 @@ class ApptainerLauncher:
     def _options(self) -> "List[str]":
         """Only a container in a user namespace of ours can be joined, which probes and hooks may need."""
         document = self._recipe.document
-        actions = [document["post_start"], document["pre_stop"]]
-        actions += [probe["action"] for probe in (document["startup"], document["liveness"], document["readiness"]) if probe]
+        probes = (document["startup"], document["liveness"], document["readiness"])
+        actions = [document["post_start"], document["pre_stop"], *(probe["action"] for probe in probes if probe)]
         joins = any(action and action["kind"] == "exec" for action in actions)
         return [*document["runtime_options"], *([apptainer.JOINABLE] if joins else [])]
 
     def _home(self) -> str:
         """Where the pod sets HOME, the container finds a folder there. The runtime takes only paths without a colon."""
-        home = dict(map(tuple, self._recipe.document["env"])).get("HOME", "")  # type: ignore[arg-type]
+        home = next((value for name, value in reversed(self._recipe.document["env"]) if name == "HOME"), "")
         return home if home.startswith("/") and ":" not in home else ""
 
     def _overlay(self) -> str:

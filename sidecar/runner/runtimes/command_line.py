@@ -1,4 +1,4 @@
-"""The line on which a runtime is called: the program and its arguments, or shell text of the site and the pod before."""
+"""The line on which a runtime is called: its program and arguments, perhaps with shell text before them."""
 
 from sidecar.runner.containers import environment
 from sidecar.runner.system import processes
@@ -22,9 +22,7 @@ class RuntimeLine:
         self._job = job
         self._text = f"{job.site['runtime_prefix']} {commands}".strip()
 
-    def call(
-        self, argv: "Sequence[str]", plain: "Mapping[str, str]"
-    ) -> "Tuple[List[str], Dict[bytes, bytes]]":
+    def call(self, argv: "Sequence[str]", plain: "Mapping[str, str]") -> "Tuple[List[str], Dict[bytes, bytes]]":
         """The call and its environment.
 
         :param plain: variables that the runtime hands over to the container as they are
