@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from sidecar.runner.contract.pod_document import ContainerDocument, PodDocument
 
+    Prepare = Callable[[str, Dict[str, str], Dict[str, bool]], None]
+
 RANK_FOLDER = "\0rank\0"
 """Stands in a call for the folder of each rank. No argument can hold a NUL of its own."""
 _OTHER_ROOT = "/tmp"  # noqa: S108
@@ -50,7 +52,12 @@ def obstacle(document: "PodDocument", environment: "Mapping[str, str]") -> str:
 
 
 def write_call(
-    path: str, argv: "Sequence[str]", environment: "Mapping[str, str]", values: "Mapping[str, str]", private: str
+    path: str,
+    argv: "Sequence[str]",
+    environment: "Mapping[str, str]",
+    values: "Mapping[str, str]",
+    gate: "Mapping[str, bool]",
+    private: str,
 ) -> None:
     """Write what every rank does; the file holds secrets.
 
@@ -58,11 +65,12 @@ def write_call(
     :param argv: the runtime's, with :data:`RANK_FOLDER` for what is in the rank's folder
     :param environment: what the runtime itself is started with
     :param values: the container's environment
+    :param gate: how the gate is made by which the container gets it
     :param private: the job's folder on the first node; the ranks' folders are called like it
     :raises OSError: it cannot be written
     """
-    call = {"argv": list(argv), "environment": dict(environment), "values": dict(values), "private": private}
-    folders.write_private(path, json.dumps(call))
+    call = {"argv": list(argv), "environment": dict(environment), "values": dict(values)}
+    folders.write_private(path, json.dumps({**call, "gate": dict(gate), "private": private}))
 
 
 def mpiexec_call(
@@ -90,11 +98,12 @@ def mpiexec_environment(environment: "Mapping[str, str]") -> "Dict[str, str]":
 # ---------------------------------------------------------------- one rank
 
 
-def run_rank(path: str, prepare: "Callable[[str, Dict[str, str]], None]") -> int:
+def run_rank(path: str, prepare: "Prepare") -> int:
     """Run one rank's container on this node and return its exit code.
 
     :param path: of the file that :func:`write_call` wrote
-    :param prepare: given the rank's folder and the container's environment, puts there what the runtime needs
+    :param prepare: given the rank's folder, the container's environment and how the gate is made, puts there what the
+        runtime needs
     :raises OSError: the file cannot be read, or what the runtime needs cannot be made
     """
     with open(path, encoding="ascii") as file:
@@ -103,9 +112,10 @@ def run_rank(path: str, prepare: "Callable[[str, Dict[str, str]], None]") -> int
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     folder = _make_rank_folder(call["private"])
     try:
-        prepare(folder, {**call["values"], **rank_variables(os.environ, _started_by_slurm())})
+        values = {**_of_no_task(call["values"]), **rank_variables(os.environ, _started_by_slurm())}
+        prepare(folder, values, call["gate"])
         argv = [word.replace(RANK_FOLDER, folder) for word in call["argv"]]
-        return _run(argv, {**call["environment"], **_of_prefix(os.environ)})
+        return _run(argv, {**_of_no_task(call["environment"]), **_of_prefix(os.environ)})
     finally:
         folders.remove_tree(folder)
 
@@ -115,6 +125,11 @@ def _make_rank_folder(private: str) -> str:
         return folders.make_folder(f"{private}.rank")
     except OSError:
         return folders.make_folder(os.path.join(_OTHER_ROOT, f"{os.path.basename(private)}.rank"))
+
+
+def _of_no_task(variables: "Mapping[str, str]") -> "Dict[str, str]":
+    """Without what holds only for the batch step and its node."""
+    return {name: value for name, value in variables.items() if name not in (*_OF_NODE, *_OF_TASK)}
 
 
 def _of_prefix(environment: "Mapping[str, str]") -> "Dict[str, str]":
