@@ -57,7 +57,7 @@ async def run_job_script(job: "Job") -> int:
 def _begin(job: "Job", sandbox: str, document: "ContainerDocument") -> "List[Fact]":
     """Give the script a container's log, and say that the container has started.
 
-    To Kubernetes the init containers are done, or the main ones would be seen waiting; the script decides what they are.
+    To Kubernetes the init containers are done, or the main ones would be seen waiting. What runs is up to the script.
     """
     name = document["name"]
     os.close(os.open(job.files.log(name, 0), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))

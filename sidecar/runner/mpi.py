@@ -112,10 +112,10 @@ def run_rank(path: str, prepare: "Prepare") -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     folder = _make_rank_folder(call["private"])
     try:
-        values = {**call["values"], **rank_variables(os.environ, _started_by_slurm())}
+        values = {**_of_no_task(call["values"]), **rank_variables(os.environ, _started_by_slurm())}
         prepare(folder, values, call["gate"])
         argv = [word.replace(RANK_FOLDER, folder) for word in call["argv"]]
-        return _run(argv, {**call["environment"], **_of_prefix(os.environ)})
+        return _run(argv, {**_of_no_task(call["environment"]), **_of_prefix(os.environ)})
     finally:
         folders.remove_tree(folder)
 
@@ -125,6 +125,11 @@ def _make_rank_folder(private: str) -> str:
         return folders.make_folder(f"{private}.rank")
     except OSError:
         return folders.make_folder(os.path.join(_OTHER_ROOT, f"{os.path.basename(private)}.rank"))
+
+
+def _of_no_task(variables: "Mapping[str, str]") -> "Dict[str, str]":
+    """Without what holds only for the batch step and its node."""
+    return {name: value for name, value in variables.items() if name not in (*_OF_NODE, *_OF_TASK)}
 
 
 def _of_prefix(environment: "Mapping[str, str]") -> "Dict[str, str]":

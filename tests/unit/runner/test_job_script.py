@@ -33,6 +33,8 @@ if document["deadline_seconds"]:
     job.set_deadline(document["deadline_seconds"], time.time())
 sys.exit(job.loop.run(run_job_script(job)))
 """
+SLEEP = f"sleep {10**6 + os.getpid()}"
+"""Of these tests alone."""
 
 
 class Script:
@@ -102,15 +104,15 @@ def test_it_may_tell_how_each_container_ended_and_write_each_log(tmp_path: Path)
 
 
 def test_what_it_started_is_told_to_end_with_it(tmp_path: Path) -> None:
-    script = Script(tmp_path, "trap 'echo told; exit 3' TERM\necho up\nsleep 67891\necho went on")
+    script = Script(tmp_path, f"trap 'echo told; exit 3' TERM\necho up\n{SLEEP}\necho went on")
     script.wait_for("up")
-    wait_until(lambda: bool(running("sleep 67891")))
+    wait_until(lambda: bool(running(SLEEP)))
     script.process.send_signal(signal.SIGTERM)
 
     assert script.finish() == 3
     assert "told" in script.log()
     assert "went on" not in script.log()
-    assert not running("sleep 67891")
+    assert not running(SLEEP)
     assert script.story()[-2:] == ["job_stopping", "container_terminated main 3"]
 
 

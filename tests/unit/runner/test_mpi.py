@@ -21,13 +21,14 @@ from tests.unit.runner.documents import a_container, a_pod, a_volume
 if TYPE_CHECKING:
     from sidecar.runner.contract.pod_document import PodDocument
 
-PREPARE = "lambda folder, values: open(folder + '/values', 'w').write(json.dumps(values))"
+PREPARE = "lambda folder, values, gate: open(folder + '/values', 'w').write(json.dumps(values))"
 
 
 def start_rank(tmp_path: Path, *argv: str, **environment: str) -> subprocess.Popen[str]:
     """Start a rank as mpiexec does, with a private folder of the job in ``tmp_path``."""
     call = tmp_path / "call.json"
-    mpi.write_call(str(call), argv, {"OF": "runtime"}, {"OWN": "value", "PMI_SIZE": "own"}, f"{tmp_path}/job")
+    values = {"OWN": "value", "PMI_SIZE": "own", "SLURM_TASK_PID": "99"}
+    mpi.write_call(str(call), argv, {"OF": "runtime", "SLURM_NODEID": "0"}, values, {}, f"{tmp_path}/job")
     text = f"import json, sys\nfrom sidecar.runner import mpi\nsys.exit(mpi.run_rank(sys.argv[1], {PREPARE}))"
     return subprocess.Popen(
         [sys.executable, "-c", text, call],
@@ -52,7 +53,7 @@ def test_a_rank_runs_in_a_folder_of_its_own_and_its_code_passes_through(tmp_path
     assert mode == "700"
     assert json.loads(values)["OWN"] == "value"
     assert json.loads(values)["PMI_SIZE"] == "2"
-    assert "SECRET" not in json.loads(values)
+    assert not {"SECRET", "SLURM_TASK_PID"} & set(json.loads(values))
     assert not left(tmp_path)
 
 
@@ -112,7 +113,7 @@ def test_a_killed_rank_takes_its_container_along_and_its_folder_can_be_cleaned(t
 
 def test_a_rank_without_the_first_nodes_folder_has_one_in_tmp(tmp_path: Path) -> None:
     call = tmp_path / "call.json"
-    mpi.write_call(str(call), ["true"], {}, {}, f"{tmp_path}/gone/{tmp_path.name}")
+    mpi.write_call(str(call), ["true"], {}, {}, {}, f"{tmp_path}/gone/{tmp_path.name}")
     folder = mpi._make_rank_folder(f"{tmp_path}/gone/{tmp_path.name}")
     assert folder.startswith(f"/tmp/{tmp_path.name}.rank.")
 
@@ -121,7 +122,7 @@ def test_a_rank_without_the_first_nodes_folder_has_one_in_tmp(tmp_path: Path) ->
 
 
 def test_the_file_of_a_call_is_secret(tmp_path: Path) -> None:
-    mpi.write_call(str(tmp_path / "call"), [], {}, {}, "/private")
+    mpi.write_call(str(tmp_path / "call"), [], {}, {}, {}, "/private")
 
     assert stat.S_IMODE((tmp_path / "call").stat().st_mode) == 0o600
 

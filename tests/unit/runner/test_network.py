@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LIBRARY = "/bin/sh"
 """Stands for the proxy's library, which nothing loads here."""
+SLEEP = f"sleep {10**6 + os.getpid()}"
+"""Of these tests alone."""
 
 
 @pytest.fixture
@@ -132,9 +134,9 @@ def test_only_listening_sockets_of_the_user_count() -> None:
 
 
 def test_tunnel_commands_run_in_the_jobs_folder_and_leave_a_tunnel(private: Path) -> None:
-    document = a_pod(tunnel_commands="echo in $PWD; read line || echo nothing to read; sleep 76541 &")
+    document = a_pod(tunnel_commands=f"echo in $PWD; read line || echo nothing to read; {SLEEP} &")
     ended = run("network.run_tunnels", document, private)
-    [tunnel] = running("sleep 76541")
+    [tunnel] = running(SLEEP)
     os.kill(tunnel, signal.SIGKILL)
 
     assert (ended.returncode, ended.stdout) == (0, f"in {private}/tmp\nnothing to read\n")
@@ -151,9 +153,9 @@ def test_tunnel_commands_that_fail_are_told_and_nothing_else(private: Path, text
 
 def test_tunnel_commands_in_the_foreground_do_not_keep_the_pod(private: Path) -> None:
     program = "network._SECONDS_FOR_TUNNELS = 0.2; network.run_tunnels"
-    ended = run(program, a_pod(tunnel_commands="exec sleep 76542"), private)
-    wait_until(lambda: bool(running("sleep 76542")))
-    for pid in running("sleep 76542"):
+    ended = run(program, a_pod(tunnel_commands=f"exec {SLEEP}"), private)
+    wait_until(lambda: bool(running(SLEEP)))
+    for pid in running(SLEEP):
         os.kill(pid, signal.SIGKILL)
 
     assert ended.stdout.endswith("commands stay in the foreground; the containers start beside them\n")
