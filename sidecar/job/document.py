@@ -122,9 +122,7 @@ def _volume(volume: Volume) -> VolumeDocument:
     return {"name": volume.name, "kind": kind, "path": path, "type": type_}
 
 
-def _container(
-    planned: PlannedContainer, pod: Pod, gpus: devices.GpuShare | None, site: JobSite
-) -> ContainerDocument:
+def _container(planned: PlannedContainer, pod: Pod, gpus: devices.GpuShare | None, site: JobSite) -> ContainerDocument:
     container = planned.container
     limits.check(container)
     where = f"container {container.name}"

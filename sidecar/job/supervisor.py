@@ -95,4 +95,3 @@ def remove_unneeded(data_root: Path) -> None:
     for path in current.parent.glob("*.pyz"):
         if path != current and path.stat().st_nlink == 1 and not path.with_suffix(".keep").exists():
             path.unlink()
-

@@ -15,11 +15,11 @@ from sidecar.runner.system.event_loop import Loop, exit_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+    from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
     from sidecar.runner.contract.pod_document import ContainerDocument, PodDocument
 
-    Prepare = Callable[[str, Dict[str, str], Dict[str, bool]], None]
+    Prepare = Callable[[str, Dict[str, str], Dict[str, Any]], None]
 
 RANK_FOLDER = "\0rank\0"
 """Stands in a call for the folder of each rank. No argument can hold a NUL of its own."""
@@ -56,7 +56,7 @@ def write_call(
     argv: "Sequence[str]",
     environment: "Mapping[str, str]",
     values: "Mapping[str, str]",
-    gate: "Mapping[str, bool]",
+    gate: "Mapping[str, Any]",
     private: str,
 ) -> None:
     """Write what every rank does; the file holds secrets.

@@ -1,5 +1,7 @@
 """The pod: init containers one after another, then the main containers side by side, then the end of the sidecars."""
 
+import os
+
 from sidecar.runner.containers import environment
 from sidecar.runner.containers.container import Container
 from sidecar.runner.containers.environment import of_runtime
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from sidecar.runner.contract.pod_document import ContainerDocument
     from sidecar.runner.job import Job
     from sidecar.runner.node.image_config import ImageConfig
+    from sidecar.runner.node.image_pull import PullRuntime
     from sidecar.runner.runtimes.base import Launcher
 
 _LEAST_SIDECAR_SECONDS = 2.0
@@ -113,10 +116,18 @@ class Parts:
             node=job.node,
             environment=of_runtime(job.environment, job.site["tsocks_library"]),
         )
-        self.pulls = Apptainer(job.site["runtime_program"])
+        self._is_enroot = job.site["runtime"] == "enroot"
+        self.pulls = self._pull_runtime()
         self._facts = addresses.node_facts(job.document["pod_ip"], job.variables)
         self.mounts = Mounts(job.files, job.files_root, job.document, self._facts)
         self._names = hostnames.Hostnames(job.document, job.private, self._facts)
+
+    def _pull_runtime(self) -> "PullRuntime":
+        if self._is_enroot:
+            from sidecar.runner.runtimes.enroot import Enroot
+
+            return Enroot(self.job.site["runtime_program"], os.path.join(self.job.private, "enroot"))
+        return Apptainer(self.job.site["runtime_program"])
 
     def prepare(self) -> None:
         """Make what the containers share.
@@ -131,8 +142,9 @@ class Parts:
 
         :raises CannotMount: with the reason
         """
-        binds = self.mounts.binds_of(document, self._names.binds_of(document))
-        return binds + network.binds_of(self.job.document, self.job.private, self.job.variables)
+        own = self._names.binds_of(document)
+        own += network.binds_of(self.job.document, self.job.private, self.job.variables)
+        return self.mounts.binds_of(document, own)
 
     def runtime_for(self, document: "ContainerDocument", image: str, binds: "List[Bind]", work: str) -> "Launcher":
         """What starts a container."""
@@ -148,6 +160,10 @@ class Parts:
             working_dir=document["working_dir"] or (config.working_dir or "/" if config else ""),
             hostname=self._names.hostname,
         )
+        if self._is_enroot:
+            from sidecar.runner.runtimes.enroot_launcher import EnrootLauncher
+
+            return EnrootLauncher(self.job, recipe, work)
         if is_under_mpi(self.job.document, document):
             from sidecar.runner.runtimes.mpi_launcher import MpiLauncher
 

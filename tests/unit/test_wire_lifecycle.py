@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sidecar.job.lifecycle import lifecycle_text
 
 from sidecar.domain.health import Action, ExecAction, GrpcAction, HttpAction, Probe, SleepAction, TcpAction
 from sidecar.domain.plan import SitePolicy
 from sidecar.domain.pod import Container
 from sidecar.errors import MalformedRequest, UnsupportedPod
-from sidecar.job.lifecycle import lifecycle_text
 from sidecar.wire import create
 from tests.answering import WebServer, web_server
 from tests.factories import Json, a_container_json, a_pod_json, a_request, body

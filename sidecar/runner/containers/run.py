@@ -106,7 +106,7 @@ class Run(Listener):
 
     async def _attend(self, started: "Started", kills: "Optional[int]") -> "tuple[int, List[Fact]]":
         began = self._loop.now()
-        inside = Inside(self._loop, started.child)
+        inside = self._inside = Inside(self._loop, started.child)
         words_held = self._hold_words(started, inside)
         has_started, ready = first_health(self._document)
         self._job.report.write(("container_started", self._which(started=has_started, ready=ready)))
@@ -118,6 +118,7 @@ class Run(Listener):
             await self._loop.first_of(started.child.exited, self._container.must_end, self._unhealthy)
         finally:
             looking_after.cancel()
+        await looking_after  # raises its error
         if not started.child.has_ended:
             failed = await terminate(self._loop, started.child, inside, self._document, self._seconds_to_end())
             if failed is not None:
@@ -134,6 +135,10 @@ class Run(Listener):
             return None
         first = inside.first()
         return None if first is None else descriptor_of(first, path[len("/dev") :])
+
+    def is_running(self) -> bool:
+        """Tell whether the container's own process is still there."""
+        return self._inside.program() is not None
 
     def on_health(self, started: bool, ready: bool, words: str) -> None:
         """Report that the container's health has changed."""

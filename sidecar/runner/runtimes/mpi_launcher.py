@@ -13,7 +13,7 @@ from sidecar.runner.system import processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List
+    from typing import Any, Callable, Dict, List
 
     from sidecar.runner.job import Job
     from sidecar.runner.runtimes.apptainer_launcher import Recipe
@@ -26,14 +26,15 @@ def supervisor_call() -> "List[str]":
     return [sys.executable, "-I", "-S", os.path.abspath(sys.argv[0])]
 
 
-def prepare_rank(folder: str, values: "Dict[str, str]", gate: "Dict[str, bool]") -> None:
+def prepare_rank(folder: str, values: "Dict[str, str]", gate: "Dict[str, Any]") -> None:
     """Make what a rank's container needs on its node.
 
     :raises OSError: it cannot be made
     """
     os.mkdir(os.path.join(folder, _WORK), 0o700)
     made = Gate(os.path.join(folder, _GATE), replaces_image=gate["replaces_image"])
-    made.make(environment.split(values)[0], {}, runs_image=gate["runs_image"], waits=False)
+    defaults = environment.split(gate["defaults"])[0]
+    made.make(environment.split(values)[0], defaults, runs_image=gate["runs_image"], waits=False)
 
 
 class MpiLauncher:
@@ -55,9 +56,12 @@ class MpiLauncher:
         _, plain = environment.split(recipe.variables)
         runtime = environment.of_runtime(job.environment, job.site["tsocks_library"])
         variables = {os.fsdecode(name): os.fsdecode(value) for name, value in runtime.items()}
-        gate = {"replaces_image": recipe.config is not None, "runs_image": recipe.runs_image}
-        values = {**recipe.defaults, **recipe.variables}
-        mpi.write_call(path, self._call(), {**variables, **plain}, values, gate, job.private)
+        gate = {
+            "replaces_image": recipe.config is not None,
+            "runs_image": recipe.runs_image,
+            "defaults": recipe.defaults,
+        }
+        mpi.write_call(path, self._call(), {**variables, **plain}, recipe.variables, gate, job.private)
         words = mpi.mpiexec_call(job.document["mpi"] or (), job.variables, supervisor_call(), path)
         argv, given = RuntimeLine(job, job.document["runtime_commands"]).call(words, {"SLURM_OVERLAP": "1"})
         given.update((name, value) for name, value in job.environment.items() if name == b"SLURM_OVERLAP")

@@ -17,7 +17,6 @@ from sidecar.job.site import JobSite
 from tests.jobs import a_plan, with_image
 from tests.running import Job, Starter, start_script
 
-
 PYTHON = os.environ.get("SIDECAR_TEST_PYTHON", "")
 """Under which the supervisors run; by default what a job finds."""
 
