@@ -18,11 +18,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import calls, cluster, creates, endings, logs, start, status
+from tests.bench import calls, cluster, creates, endings, jobs, logs, start, status
 from tests.bench.measure import Figure
 
 MEASUREMENTS: dict[str, Callable[[Path, Path], Iterator[Figure]]] = {
-    module.BUDGET: module.measure for module in (creates, status, calls, endings, start, logs)
+    module.BUDGET: module.measure for module in (creates, status, calls, endings, jobs, start, logs)
 }
 
 
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     image = os.environ.get("SIDECAR_TEST_IMAGE")
     parser.add_argument(
-        "--image", type=Path, default=image, required=not image, help="image with sleep and true (SIDECAR_TEST_IMAGE)"
+        "--image", type=Path, default=image, required=not image, help="image with busybox (SIDECAR_TEST_IMAGE)"
     )
     return parser
 

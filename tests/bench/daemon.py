@@ -15,10 +15,16 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from tests.bench.measure import megabytes
+
 COMMAND = (sys.executable, "-m", "sidecar", "serve", "--config")
 _START_SECONDS = 60
 _STOP_SECONDS = 30
 _RETRY_SECONDS = 0.01
+
+
+class Unavailable(RuntimeError):
+    """The daemon asks to try again."""
 
 
 class Connection(http.client.HTTPConnection):
@@ -36,13 +42,15 @@ class Connection(http.client.HTTPConnection):
     def ask(self, method: str, path: str, body: bytes = b"") -> bytes:
         """One request and its answer's body.
 
+        :raises Unavailable: the answer is 503
         :raises RuntimeError: the answer is not 200
         """
         self.request(method, path, body)
         response = self.getresponse()
         answer = response.read()
         if response.status != 200:
-            raise RuntimeError(f"{method} {path}: {response.status} {answer[:300].decode(errors='replace')}")
+            error = Unavailable if response.status == 503 else RuntimeError
+            raise error(f"{method} {path}: {response.status} {answer[:300].decode(errors='replace')}")
         return answer
 
     def answer_of(self, method: str, path: str, body: bytes = b"") -> Any:
@@ -114,9 +122,15 @@ class Daemon:
 
         Source: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
         """
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
-        kibibytes = next(row.split()[1] for row in text.splitlines() if row.startswith(f"{line}:"))
-        return int(kibibytes) * 1024 / 1e6
+        return megabytes(self.process.pid, "status", line)
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far, that of programs that it has called included.
+
+        Source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, fields 14 to 17
+        """
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
     def forget_peak(self) -> None:
         """Let ``VmHWM`` begin anew.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 
@@ -46,3 +47,13 @@ def seconds_of(action: Callable[[], object]) -> float:
     started = perf_counter()
     action()
     return perf_counter() - started
+
+
+def megabytes(pid: int, file: str, line: str) -> float:
+    """Memory of a process, from a file of ``/proc/PID`` that counts in kB and one of its lines; 0 where it is a zombie.
+
+    Source: https://docs.kernel.org/filesystems/proc.html
+    """
+    text = Path(f"/proc/{pid}/{file}").read_text()
+    kibibytes = next((row.split()[1] for row in text.splitlines() if row.startswith(f"{line}:")), "0")
+    return int(kibibytes) * 1024 / 1e6

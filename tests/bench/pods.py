@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -77,6 +78,23 @@ def _container(image: str, command: list[str]) -> Json:
         "resources": {"requests": {"cpu": "1", "memory": "32Mi"}},
         "imagePullPolicy": "IfNotPresent",
     }
+
+
+def with_read_only_root(pod: Json) -> Json:
+    """The pod, its container's root file system read-only."""
+    return _with_container(pod, {"securityContext": {"readOnlyRootFilesystem": True}})
+
+
+def with_folder(pod: Json, folder: Path, mount_path: str) -> Json:
+    """The pod, a folder of the node mounted in its container."""
+    mounted = _with_container(pod, {"volumeMounts": [{"name": "folder", "mountPath": mount_path}]})
+    volume = {"name": "folder", "hostPath": {"path": str(folder), "type": "Directory"}}
+    return mounted | {"spec": mounted["spec"] | {"volumes": [volume]}}
+
+
+def _with_container(pod: Json, fields: Json) -> Json:
+    (container,) = pod["spec"]["containers"]
+    return pod | {"spec": pod["spec"] | {"containers": [container | fields]}}
 
 
 def create_body(pod: Json) -> bytes:
