@@ -36,6 +36,8 @@ class LogFiles:
     index: Path
     container: str
     attempt: int
+    root: Path
+    """The pod's directory."""
 
 
 class Service:
@@ -147,12 +149,10 @@ class Service:
             raise LogUnavailable(f"the logs of pod {state.name} were removed with the deleted pod")
         attempt = _attempt(container, previous=previous)
         files = self._submitter.directory_of(state)
-        return LogFiles(
-            log=files.log(container_name, attempt),
-            index=files.log_index(container_name, attempt),
-            container=container_name,
-            attempt=attempt,
-        )
+        log, index = files.log(container_name, attempt), files.log_index(container_name, attempt)
+        if _ended_before_containers(state) and not directory.holds(files, log):
+            log, index = files.output, files.output.with_suffix(".index")
+        return LogFiles(log=log, index=index, container=container_name, attempt=attempt, root=files.root)
 
     def has_ended(self, uid: str, files: LogFiles) -> bool:
         """Whether that attempt of the container writes no more."""
@@ -167,6 +167,12 @@ class Service:
         if state is None:
             raise UnknownPod(f"there is no record of pod {uid}")
         return state
+
+
+def _ended_before_containers(state: PodState) -> bool:
+    """Whether the pod's job ran and no container ever started: then only the job's own output can say why."""
+    never = all(c.attempt == 0 and c.termination and not c.termination.started_at for c in state.containers)
+    return state.phase.is_final and state.started_at is not None and never
 
 
 def _attempt(container: ContainerState, *, previous: bool) -> int:

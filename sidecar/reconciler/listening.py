@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.state import PodState
+from sidecar.job import directory
 from sidecar.job.bells import Bell
 from sidecar.job.paths import PodDirectory
-from sidecar.job.users import acting_as_owner_of
 from sidecar.runner.contract.layout import DOCUMENT
 
 MAX_SILENT_QUEUED = 500
@@ -76,9 +75,5 @@ class Listener:
         return self._own_uid if pod.run_as_user is None else pod.run_as_user
 
     def _can_ring(self, pod: PodState) -> bool:
-        root = self._directory_of(pod).root
-        try:
-            with acting_as_owner_of(root):
-                return os.path.lexists(root / DOCUMENT)
-        except OSError:
-            return True  # its directory has gone, and there is nothing to be read
+        files = self._directory_of(pod)
+        return directory.holds(files, files.root / DOCUMENT)
