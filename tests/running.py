@@ -13,6 +13,7 @@ from pathlib import Path
 from sidecar.domain.pod import JobOptions, Pod, RestartPolicy
 from sidecar.job import report
 from sidecar.job.paths import PodDirectory
+from sidecar.runner.contract import layout
 from tests.jobs import a_container, a_pod
 
 NASTY = "a\"b'c $HOME `id` $(id) \\ \\n \n\n tab\t é ☃ %s {} ! \x01 \x7f end\n"
@@ -85,9 +86,9 @@ def running(words: str) -> list[int]:
 
 
 def start_script(script: Path, tmp_path: Path, job_id: str) -> subprocess.Popen[str]:
-    quick = script.with_name("quick.slurm")
-    if not quick.exists():
-        quick.write_text(script.read_text().replace("sidecar_backoff_first=10", "sidecar_backoff_first=1"))
+    document = script.with_name(layout.DOCUMENT)
+    if document.exists():  # with short waits between two tries
+        document.write_text(document.read_text().replace('"first":10,', '"first":1,'))
     node_tmp = tmp_path / "node-tmp"
     node_tmp.mkdir(exist_ok=True)
     bin_folder = tmp_path / "bin"
@@ -102,7 +103,7 @@ def start_script(script: Path, tmp_path: Path, job_id: str) -> subprocess.Popen[
         "HOST_ONLY": "leaks",
     }
     return subprocess.Popen(
-        ["bash", str(quick)],
+        ["bash", str(script)],
         env=environ,
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,

@@ -20,7 +20,7 @@ from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import FilesVolume, Pod
 from sidecar.domain.users import JobUser
 from sidecar.errors import JobFilesError
-from sidecar.job import script
+from sidecar.job import script, supervisor
 from sidecar.job.contents import PodFile, pod_files
 from sidecar.job.paths import ABANDONED_PREFIXES, PodDirectory
 from sidecar.job.site import JobSite
@@ -42,12 +42,16 @@ def write(
     :raises JobFilesError: the disk is full, or the folder not writable, or a job has claimed the pod already
     """
     directory = PodDirectory.of(root, namespace=pod.namespace, uid=pod.uid)
+    if site.shared_fs:
+        supervisor.install(root)
     files = _files(pod, plan, directory, token, site)
     beside = _beside(directory.root, _NEW)
     try:
         _make_root(beside, user)
         with acting_as_owner_of(beside):
             _write_all(beside, files, _folders(pod, site))
+        if site.shared_fs:
+            supervisor.keep_for(beside, root)
         _put_in_place(beside, directory)
         _sync(root)
     except OSError as error:
@@ -153,7 +157,7 @@ def remove_abandoned(root: Path) -> None:
 def _files(pod: Pod, plan: JobPlan, directory: PodDirectory, token: str, site: JobSite) -> list[PodFile]:
     text = script.render(pod, plan, directory=directory, token=token, site=site)
     job_script = PodFile(PurePosixPath(directory.script.name), text.encode(), 0o600)
-    return [job_script, *(pod_files(pod, plan) if site.shared_fs else ())]
+    return [job_script, *(pod_files(pod, plan, site) if site.shared_fs else ())]
 
 
 def _folders(pod: Pod, site: JobSite) -> list[str]:

@@ -1,7 +1,7 @@
-"""The batch script of a pod: a pure function from what is planned to the text sbatch is given.
+"""The batch script of a pod: a page that a person reads at a glance.
 
-Slurm reads the ``#SBATCH`` lines up to the first command. Then come the runner (``runner/*.sh``, the same in every
-script), this pod's data, and the shell texts of the admin and the user, which run after the job has claimed the pod.
+Slurm reads the ``#SBATCH`` lines up to the first command. Then come the claim, the shell texts of the admin and the
+user, and the supervisor (:mod:`sidecar.runner`), which reads everything else from ``pod.json``.
 """
 
 from __future__ import annotations
@@ -13,50 +13,23 @@ import shlex
 import tarfile
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from sidecar.domain.plan import JobPlan
-from sidecar.domain.pod import (
-    ClaimVolume,
-    Container,
-    ContainerRole,
-    EmptyDirVolume,
-    FilesVolume,
-    Mount,
-    Pod,
-    Volume,
-)
+from sidecar.domain.pod import Pod
 from sidecar.errors import UnsupportedPod
-from sidecar.job import images
-from sidecar.job.contents import PodFile, login_path, pod_files
+from sidecar.job import supervisor
+from sidecar.job.contents import PodFile, pod_files
+from sidecar.job.document import has_shell_text, is_in_mesh
 from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
+from sidecar.runner.contract import layout
 
 _HERE = Path(__file__).parent
-_RUNNER_PARTS = (
-    "basics",
-    "logs",
-    "apptainer",
-    "images",
-    "mounts",
-    "names",
-    "root",
-    "network",
-    "devices",
-    "mpi",
-    "inside",
-    "health",
-    "ending",
-    "containers",
-    "jobscript",
-    "run",
-)
-_ONLY_APPTAINER = frozenset({"root"})
-"""What ``enroot.sh`` has of its own."""
-_MESH_MARK = "> $TMPDIR/mesh.sh"
-"""Where a pre-exec text of interLink's full-mesh mode writes its script."""
+_USUAL_PYTHONS = '/usr/bin/python3 /usr/libexec/platform-python "$(type -P python3)"'
+"""What systems have without any module: Debian's, SUSE's and Enterprise Linux's, then whatever is on PATH."""
 
 
 def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site: JobSite) -> str:
@@ -65,47 +38,30 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
     :param token: of this submission; in the job's comment, by which it is found again
     :raises UnsupportedPod: the pod's files travel inside the script, and one of them cannot
     """
-    options = pod.options
     _check_mpi(pod, plan, site)
     return _template("job.slurm.j2").render(
         pod=pod,
-        plan=plan,
         directory=directory,
         site=site,
-        runner=_runner(_parts(site.runtime)),
         options=_sbatch_options(pod, plan, directory, token, site),
-        mpi=_mpi(options.mpi_flags),
-        line_text=f"{site.runtime_prefix} {options.runtime_commands}".strip(),
-        in_mesh=_MESH_MARK in options.pre_exec,
-        init_names=_names(plan, ContainerRole.INIT, ContainerRole.SIDECAR),
-        sidecar_names=_names(plan, ContainerRole.SIDECAR),
-        main_names=_names(plan, ContainerRole.MAIN),
-        disk_volumes=[v.name for v in _empty_dirs(pod) if not v.in_memory],
-        memory_volumes=[v.name for v in _empty_dirs(pod) if v.in_memory],
-        keys=lambda planned: images.cache_keys(planned, pod.namespace),
-        login_file=login_path,
-        mounts={p.container.name: _mount_words(p.container, pod) for p in plan.containers},
-        host_aliases=[" ".join(alias) for alias in pod.names.aliases],
-        resolver="none" if not pod.names.has_resolver else "own" if pod.names.resolver_is_own else "more",
-        names={p.container.name: _names_of(p.container) for p in plan.containers},
-        archive="" if site.shared_fs else _archive(pod_files(pod, plan)),
+        pre_exec=as_lines(pod.options.pre_exec),
+        has_shell_text=has_shell_text(pod, site),
+        in_mesh=is_in_mesh(pod),
+        pythons=shlex.quote(site.runner_python) if site.runner_python else _USUAL_PYTHONS,
+        python_name=site.runner_python or "python3",
+        supervisor=supervisor.place(site.data_root),
+        supervisor_name=layout.SUPERVISOR,
+        archive="" if site.shared_fs else _archive([*pod_files(pod, plan, site), _supervisor_file()]),
     )
 
 
-def warm(image: str, key: str, *, namespace: str, login_file: str, site: JobSite) -> str:
-    """The text of a script that fetches an image as a job would.
+def as_lines(text: str) -> str:
+    """Shell text with the ends of lines that a shell, and sbatch, can read."""
+    return text.replace("\r\n", "\n")
 
-    :param image: as the runtime is given it
-    :param namespace: whose it is, where there is a login
-    """
-    return _template("warm.sh.j2").render(
-        site=site,
-        runner=_runner(_parts(site.runtime, ("apptainer", "images"))),
-        image=image,
-        key=key,
-        namespace=namespace,
-        login_file=login_file,
-    )
+
+def _supervisor_file() -> PodFile:
+    return PodFile(PurePosixPath(layout.SUPERVISOR), supervisor.packed(), 0o600)
 
 
 @cache
@@ -121,23 +77,8 @@ def _template(name: str) -> Template:
     environment.filters |= {
         "directive": directive,
         "quote": lambda text: shlex.quote(str(text)),
-        "words": lambda words: f"({shlex.join(words)})",
-        "yes": lambda value: "yes" if value else "no",
     }
     return environment.get_template(name)
-
-
-@cache
-def _runner(parts: tuple[str, ...]) -> str:
-    """The runner's files as one text, without their headers for shellcheck."""
-    texts = [(_HERE / "runner" / f"{part}.sh").read_text() for part in parts]
-    return "\n".join(text.split("\n", 2)[2] for text in texts)
-
-
-def _parts(runtime: str, parts: tuple[str, ...] = _RUNNER_PARTS) -> tuple[str, ...]:
-    if runtime != "enroot":
-        return parts
-    return tuple("enroot" if part == "apptainer" else part for part in parts if part not in _ONLY_APPTAINER)
 
 
 def _sbatch_options(pod: Pod, plan: JobPlan, directory: PodDirectory, token: str, site: JobSite) -> Iterator[str]:
@@ -148,6 +89,8 @@ def _sbatch_options(pod: Pod, plan: JobPlan, directory: PodDirectory, token: str
     """
     yield "--export=ALL"
     yield "--no-requeue"
+    # The limits of the daemon, such as those of a service manager, are not the job's.
+    yield "--propagate=NONE"
     yield from plan.sbatch_options
     yield f"--job-name={plan.job_name}"
     yield f"--comment=slurm-sidecar:{pod.uid}:{token}"
@@ -177,48 +120,6 @@ def _check_mpi(pod: Pod, plan: JobPlan, site: JobSite) -> None:
         raise UnsupportedPod(
             f"annotation slurm-job.vk.io/mpi-flags with {nodes[0]}: the nodes share no files here (SHARED_FS=false)"
         )
-
-
-def _mpi(flags: tuple[str, ...] | None) -> str:
-    """The words before the runtime's. Slurm sets SLURM_NTASKS only in jobs that ask for tasks."""
-    if flags is None:
-        return ""
-    return " ".join(["mpiexec", "-np", '"${SLURM_NTASKS:-1}"', *map(shlex.quote, flags)])
-
-
-def _names(plan: JobPlan, *roles: ContainerRole) -> list[str]:
-    return [p.container.name for p in plan.containers if p.container.role in roles]
-
-
-def _empty_dirs(pod: Pod) -> list[EmptyDirVolume]:
-    return [volume for volume in pod.volumes if isinstance(volume, EmptyDirVolume)]
-
-
-def _names_of(container: Container) -> str:
-    """Words: those of the pod's own files in ``/etc`` that no volume takes the place of."""
-    taken = {mount.path for mount in container.mounts}
-    return "".join(f" {name}" for name in ("hosts", "resolv.conf") if f"/etc/{name}" not in taken)
-
-
-def _mount_words(container: Container, pod: Pod) -> list[str]:
-    """Arguments of ``sidecar_mount``, one line a mount; an outer path comes before what is mounted inside it."""
-    mounts = sorted(container.mounts, key=lambda mount: len(Path(mount.path).parts))
-    return [shlex.join(_mount(mount, pod.by_volume[mount.volume])) for mount in mounts]
-
-
-def _mount(mount: Mount, volume: Volume) -> Iterable[str]:
-    is_read_only = (
-        mount.read_only or isinstance(volume, FilesVolume) or (isinstance(volume, ClaimVolume) and volume.read_only)
-    )
-    read_only = "ro" if is_read_only else "rw"
-    place = (mount.sub_path, mount.path, read_only)
-    if isinstance(volume, FilesVolume):
-        return ("files", volume.name, *place)
-    if isinstance(volume, EmptyDirVolume):
-        return ("memory" if volume.in_memory else "disk", volume.name, *place)
-    if isinstance(volume, ClaimVolume):
-        return ("claim", volume.path, *place)
-    return ("host", volume.path, *place, volume.type)
 
 
 def _archive(files: Iterable[PodFile]) -> str:

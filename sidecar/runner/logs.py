@@ -47,6 +47,13 @@ class LogWriter:
         self._reason = ""
         self._retry_at = 0.0
 
+    def begin(self) -> None:
+        """Have a log, also of a container that says nothing."""
+        try:
+            self._open()
+        except OSError as error:
+            self._lose(0, error)
+
     def write(self, data: bytes) -> None:
         """Append what the container wrote."""
         self._end = (self._end + data)[-KEPT_BYTES:]

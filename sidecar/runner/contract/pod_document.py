@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         host: str
         port: int
         path: str
-        """With its query, escaped as in a URL, beginning with a slash."""
+        """With its query, as the pod has it."""
         headers: List[List[str]]
         service: str
         tls: bool
@@ -154,6 +154,8 @@ if TYPE_CHECKING:
         """The pod's own shell text before the call that starts a container."""
         in_mesh: bool
         """Whether the containers run inside of interLink's mesh.sh."""
+        has_shell_text: bool
+        """Whether text of the site's or the pod's has run before the supervisor."""
         tunnel_commands: str
         job_script: str
         """A script in place of the containers; empty: the containers run."""

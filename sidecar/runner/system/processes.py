@@ -41,6 +41,7 @@ def spawn(
     error: "Optional[int]" = None,
     stdin: "Optional[int]" = None,
     directory: "Optional[str]" = None,
+    umask: "Optional[int]" = None,
 ) -> Child:
     """Start a program with exactly this environment.
 
@@ -54,6 +55,8 @@ def spawn(
         )
         if directory is not None:
             os.chdir(directory)
+        if umask is not None:
+            os.umask(umask)
         try:
             os.execve(argv[0], list(argv), environment)
         except OSError as failure:

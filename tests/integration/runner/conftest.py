@@ -1,4 +1,4 @@
-"""Fixtures that run rendered scripts with a real bash and real containers, without Slurm."""
+"""Fixtures that run rendered scripts with real supervisors and real containers, without Slurm."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from tests.jobs import a_plan, with_image
 from tests.running import Job, Starter, start_script
 
 
+PYTHON = os.environ.get("SIDECAR_TEST_PYTHON", "")
+"""Under which the supervisors run; by default what a job finds."""
+
+
 @pytest.fixture(scope="session")
 def image() -> Path:
     """A busybox image whose run script runs its arguments; ``scripts/test`` builds it."""
@@ -33,7 +37,7 @@ def start(tmp_path: Path, image: Path) -> Iterator[Starter]:
         root = tmp_path / "data"
         root.mkdir(exist_ok=True)
         pod = with_image(pod, image)
-        site = replace(site or JobSite(data_root=root), data_root=root)
+        site = replace(site or JobSite(data_root=root), data_root=root, runner_python=PYTHON)
         files = PodDirectory.of(root, namespace=pod.namespace, uid=pod.uid)
         if not again:
             directory.write(pod, a_plan(pod), root=root, token="token", site=site)

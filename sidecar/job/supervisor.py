@@ -1,0 +1,98 @@
+"""The supervisor as one file: packed once, kept under the digest of its content, and removed when no job needs it.
+
+Jobs in the queue keep the version with which they were submitted: each pod's directory holds another name of its
+supervisor's file, so a file with one name left is needed by nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import structlog
+
+import sidecar.runner
+from sidecar.errors import JobFilesError
+from sidecar.runner.contract import layout
+
+log = structlog.get_logger(__name__)
+
+_MOMENT = (1980, 1, 1, 0, 0, 0)
+"""The same content has the same digest, whenever it is packed."""
+
+
+@cache
+def packed() -> bytes:
+    """The supervisor, as Python runs it: a zip file with a ``__main__``."""
+    root = Path(sidecar.runner.__file__).parent
+    buffer = io.BytesIO()
+    # Stored as it is: to read compressed modules costs each job more than the file's size.
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo("sidecar/__init__.py", _MOMENT), b"")
+        for file in sorted(root.rglob("*.py")):
+            name = Path("sidecar", "runner", file.relative_to(root))
+            archive.writestr(zipfile.ZipInfo(str(name), _MOMENT), file.read_bytes())
+        archive.writestr(zipfile.ZipInfo("__main__.py", _MOMENT), Path(root, "__main__.py").read_bytes())
+    return buffer.getvalue()
+
+
+@cache
+def _digest() -> str:
+    return hashlib.sha256(packed()).hexdigest()[:16]
+
+
+def place(data_root: Path) -> Path:
+    """Where the supervisor of this version is kept."""
+    return Path(layout.supervisor(str(data_root), _digest()))
+
+
+def install(data_root: Path) -> None:
+    """Put it into its place, where jobs of all users can read it.
+
+    :raises JobFilesError: it cannot be written
+    """
+    path = place(data_root)
+    if path.exists():
+        return
+    beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(mode=0o711, exist_ok=True)
+        path.parent.chmod(0o711)
+        with beside.open("wb") as file:
+            file.write(packed())
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o444)
+        beside.rename(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise JobFilesError(f"The supervisor {path} cannot be written: {error.strerror}") from error
+
+
+def keep_for(directory: Path, data_root: Path) -> None:
+    """Let a pod's directory hold on to the supervisor; where the file system has no hard links, nothing is removed."""
+    try:
+        os.link(place(data_root), directory / layout.SUPERVISOR)
+    except OSError as error:
+        log.debug("the supervisor has no second name", reason=error.strerror)
+        _keep_for_ever(data_root)
+
+
+def _keep_for_ever(data_root: Path) -> None:
+    marker = place(data_root).with_suffix(".keep")
+    if not marker.exists():
+        marker.touch()
+
+
+def remove_unneeded(data_root: Path) -> None:
+    """Remove the supervisors of other versions that no pod needs any more."""
+    current = place(data_root)
+    for path in current.parent.glob("*.pyz"):
+        if path != current and path.stat().st_nlink == 1 and not path.with_suffix(".keep").exists():
+            path.unlink()
+

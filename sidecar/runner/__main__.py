@@ -1,0 +1,36 @@
+"""The supervisor's command line: ``python3 -I -S supervisor.pyz VERB ...``; the batch script is who calls it.
+
+    run POD_DIRECTORY FILES PRIVATE BEGAN_AT   run the pod's containers
+    proxy FILES PRIVATE                        open the site's tunnel to its login node
+    tunnels FILES PRIVATE                      run interLink's tunnel commands
+    rank FILE                                  one rank of an MPI program
+    clean-ranks PRIVATE                        remove what ranks left on this node
+    warm                                       fetch an image into the cache
+
+This file must be read by any Python, so that one that is too old can say so.
+"""
+
+import os
+import sys
+
+OLDEST = (3, 6)
+
+
+def main():  # type: () -> int
+    """Do what the command line says; the exit code is the job's."""
+    if sys.version_info < OLDEST:
+        sys.stderr.write(
+            "slurm-sidecar: %s on node %s is Python %d.%d, and the supervisor needs %d.%d or newer; the site can name "
+            "another one (RunnerPython)\n"
+            % (sys.executable, os.uname()[1], sys.version_info[0], sys.version_info[1], OLDEST[0], OLDEST[1])
+        )
+        return 128
+    from sidecar.runner.verbs import VERBS
+
+    return VERBS[sys.argv[1]](sys.argv[2:])
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # what is left to tidy up goes with the process, and faster

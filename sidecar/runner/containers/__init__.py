@@ -1,0 +1,1 @@
+"""One container: its environment, its start, its restarts and its end."""

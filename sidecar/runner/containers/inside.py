@@ -1,0 +1,131 @@
+"""A running container as seen from the node: its own process, and doing something as one of its processes."""
+
+import os
+import signal
+
+from sidecar.runner.contract.facts import MAX_CHECK_BYTES
+from sidecar.runner.probes.outcomes import Outcome, no_answer
+from sidecar.runner.system import namespaces, processes
+from sidecar.runner.system.event_loop import Loop
+from sidecar.runner.system.processes import Child
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional, Sequence
+
+_OF_RUNTIME = ("starter", "appinit", "sinit")
+"""Apptainer's and Singularity's own processes, by the beginning of their names."""
+
+
+class Inside:
+    """What is inside of a runtime's process."""
+
+    def __init__(self, loop: Loop, runtime: Child) -> None:
+        self._loop = loop
+        self._runtime = runtime
+
+    def first(self) -> "Optional[int]":
+        """The first process that sees another root directory than we; perhaps still the runtime's own."""
+        return next(processes.with_other_root(self._runtime.pid), None)
+
+    def program(self) -> "Optional[int]":
+        """The container's own process, once the runtime has handed over to it."""
+        first = self.first()
+        if first is None or not processes.name_of(first).startswith(_OF_RUNTIME):
+            return first
+        below = processes.children(first)
+        if not below or processes.name_of(below[0]).startswith("starter"):
+            return None
+        return below[0]
+
+    async def wait_for_program(self) -> "Optional[int]":
+        """The container's own process; ``None`` if it ended before, or does not come within two seconds."""
+        for milliseconds in (1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 600):
+            program = self.program()
+            if program is not None or self._runtime.has_ended:
+                return program
+            await self._loop.first_of(self._runtime.exited, seconds=milliseconds / 1000)
+        return None
+
+    def signal(self, name: str) -> bool:
+        """Send a signal to the container's own process; ``False`` where it cannot be seen."""
+        program = self.program()
+        if program is None:
+            return False
+        processes.send(getattr(signal, f"SIG{name}", signal.SIGTERM), program)
+        return True
+
+    async def run(self, command: "Sequence[str]", seconds: "Optional[float]") -> Outcome:
+        """Run a command as one of the container's processes, with the environment that its own began with.
+
+        :param seconds: how long it may take; ``None`` or 0: for ever
+        """
+        program = await self.wait_for_program()
+        if program is None:
+            return Outcome(False, "the container has ended")
+        reading, writing = os.pipe()
+        child = processes.fork(self._loop, lambda: _run_inside(command, program, self.first() or program, writing))
+        os.close(writing)
+        said = self._loop.start(_collect(self._loop, reading))
+        try:
+            ended = await self._loop.first_of(child.exited, seconds=seconds or None)
+            if ended is None:
+                return Outcome(False, no_answer(seconds or 0))
+            await self._loop.first_of(said, seconds=1)
+            words = said.value if said.is_done else b""
+            return Outcome(child.exited.value == 0, words.decode("utf-8", "replace"))
+        finally:
+            child.kill()
+            said.cancel()
+            os.close(reading)
+
+
+def _run_inside(command: "Sequence[str]", program: int, directory_of: int, output: int) -> int:
+    """In a process of its own: join, then fork, because only what is forked is in the other's process namespace."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.umask(0o022)
+    try:
+        environment = namespaces.environment_of(program)
+        namespaces.join(program, directory_of)
+    except OSError as error:
+        os.write(2, f"the container cannot be entered: {error.strerror}\n".encode())
+        return processes.CANNOT_EXECUTE
+    pid = os.fork()
+    if pid == 0:
+        try:
+            namespaces.execute(command, environment)
+        except OSError as error:
+            os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+        os._exit(127)
+    _, status = os.waitpid(pid, 0)
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+async def _collect(loop: Loop, descriptor: int) -> bytes:
+    """The beginning of what is said; the rest is read, so that nobody waits, and dropped."""
+    said = b""
+    while True:
+        await loop.readable(descriptor)
+        data = os.read(descriptor, 65536)
+        if not data:
+            return said
+        said = (said + data)[:MAX_CHECK_BYTES]
+
+
+def descriptor_of(pid: int, place: str) -> "Optional[int]":
+    """Another descriptor for a file that a process has open, by how its name ends; for reading."""
+    found: "List[str]" = []
+    try:
+        found = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return None
+    for number in found:
+        link = f"/proc/{pid}/fd/{number}"
+        try:
+            if os.readlink(link).endswith(place):
+                return os.open(link, os.O_RDONLY)
+        except OSError:
+            continue
+    return None

@@ -1,0 +1,69 @@
+"""What the runtime's words mean when a container has not begun, or has ended at once."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional, Sequence
+
+RUNTIME_FAILED = 255
+"""The code of Apptainer's own failures, which a program may use as well."""
+RETRY_SECONDS = (1, 2, 4)
+"""The waits before a container that could not begin is started again."""
+_FINAL = (
+    "no such file or directory",
+    "doesn't exist",
+    "does not exist",
+    "not found",
+    "permission denied",
+    "not a directory",
+    "is a directory",
+    "unknown flag",
+    "unknown shorthand",
+    "unknown command",
+    "invalid",
+    "requires",
+    "not supported",
+    "cannot be started",
+)
+_MAX_WORDS_BYTES = 1024
+
+
+def may_pass(words: str) -> bool:
+    """Whether the same start may well succeed a moment later: nothing in the words says that it never will."""
+    text = words.lower()
+    return not any(sentence in text for sentence in _FINAL)
+
+
+def is_about_overlay(words: str) -> bool:
+    """Whether it is the writable layer that the node cannot make."""
+    return "overlay" in words.lower()
+
+
+def lacks_directory(words: str) -> bool:
+    """Whether the image has not the directory that the container shall start in."""
+    return "failed to set working directory" in words
+
+
+def could_not_execute(code: int, log_end: str, ran_for: float) -> bool:
+    """Whether the runtime could not execute the command, rather than the command having ended with this code."""
+    lines = log_end.rstrip("\n").rsplit("\n", 1)
+    return code == RUNTIME_FAILED and ran_for < 10 and lines[-1].startswith("FATAL:")
+
+
+def last_errors(text: str) -> str:
+    """What the runtime said last: its errors, rather than its progress."""
+    lines = [line.strip() for line in without_colours(text).splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("FATAL", "ERROR"))]
+    chosen = "\n".join(errors or lines[-3:])
+    return chosen.encode("utf-8", "replace")[-_MAX_WORDS_BYTES:].decode("utf-8", "ignore")
+
+
+def without_colours(text: str) -> str:
+    """The text without the sequences by which a terminal changes colours."""
+    parts = text.split("\x1b[")
+    return parts[0] + "".join(part.lstrip("0123456789;")[1:] for part in parts[1:])
+
+
+def cannot_run_message(command: "Sequence[str]", words: str) -> str:
+    """As a kubelet says it, as far as the command is known."""
+    reason: "Optional[str]" = words.replace("FATAL:", "").strip() or "the container runtime did not say why"
+    return f"exec: {command[0]}: {reason}" if command and command[0] not in words else str(reason)

@@ -1,0 +1,95 @@
+"""One job from the moment at which the supervisor begins to its last word."""
+
+import os
+import sys
+
+from sidecar.runner.contract.exit_codes import CANNOT_RUN
+from sidecar.runner.job import Job
+from sidecar.runner.pod import Parts, Pod
+from sidecar.runner.private_folder import remove_abandoned
+from sidecar.runner.system import libc, processes
+from sidecar.runner.system.event_loop import Loop
+from sidecar.runner.system.folders import remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict
+
+    from sidecar.runner.contract.pod_document import PodDocument
+
+_KEPT_ASIDE = (b"LD_LIBRARY_PATH", b"LD_PRELOAD", b"LD_AUDIT")
+"""What the batch script keeps from the supervisor's own Python, and hands over under another name."""
+
+
+def supervise(document: "PodDocument", *, directory: str, files_root: str, private: str, began_at: float) -> int:
+    """Run the pod, and leave nothing behind; return the job's exit code."""
+    os.umask(0o077)
+    libc.adopt_orphans()
+    job = Job(
+        Loop(),
+        document,
+        directory=directory,
+        files_root=files_root,
+        private=private,
+        environment=_environment(),
+    )
+    job.heed_signals()
+    job.report.write(("job_started", {"job": job.id, "node": job.node}))
+    if document["deadline_seconds"]:
+        job.set_deadline(document["deadline_seconds"], began_at)
+    return int(job.loop.run(_whole(job)))
+
+
+def _environment() -> "Dict[bytes, bytes]":
+    """As the shell text before has left it."""
+    found = dict(os.environb)
+    for name in _KEPT_ASIDE:
+        value = found.pop(b"SIDECAR_" + name, None)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+async def _whole(job: Job) -> int:
+    os.mkdir(job.work, 0o700)
+    parts = Parts(job)
+    try:
+        code = await _run(job, parts)
+    finally:
+        if job.document["mpi"] is not None:
+            await _clean_ranks(job)
+        await processes.kill_rest(job.loop, with_session=job.document["has_shell_text"])
+    job.report.write(("job_finished", {"code": code}))
+    parts.images.remove_leftovers()
+    parts.mounts.remove()
+    remove_tree(job.private)
+    remove_abandoned(os.path.dirname(job.private))
+    return code
+
+
+async def _clean_ranks(job: Job) -> None:
+    from sidecar.runner.mpi import clean_ranks
+    from sidecar.runner.runtimes.mpi_launcher import supervisor_call
+
+    await clean_ranks(job.loop, job.private, job.variables, supervisor_call())
+
+
+async def _run(job: Job, parts: Parts) -> int:
+    from sidecar.runner.mpi import obstacle
+
+    problem = "" if job.document["job_script"] else obstacle(job.document, job.variables)
+    if problem:
+        sys.stderr.write(f"slurm-sidecar: {problem}\n")
+        return CANNOT_RUN
+    try:
+        parts.prepare()
+    except OSError as error:
+        sys.stderr.write(
+            f"slurm-sidecar: the pod's folders cannot be made on node {job.node}: {error.filename}: {error.strerror}\n"
+        )
+        return CANNOT_RUN
+    if job.document["job_script"]:
+        from sidecar.runner.job_script import run_job_script
+
+        return await run_job_script(job)
+    return await Pod(parts).run()
