@@ -23,6 +23,7 @@ from sidecar.history import History
 from sidecar.job import directory, users
 from sidecar.job.site import JobSite
 from sidecar.locks import SubmissionLocks
+from sidecar.reconciler.listening import Listener
 from sidecar.reconciler.loop import Reconciler
 from sidecar.service import Service
 from sidecar.settings import Settings
@@ -197,7 +198,9 @@ def build(settings: Settings, database: engine.Database, environ: Mapping[str, s
         slurm=slurm,
         submitter=submitter,
         cluster=cluster,
-        shared_fs=settings.shared_fs,
+        listener=Listener(settings.data_root_folder, settings.uid, submitter.directory_of)
+        if settings.shared_fs
+        else None,
         interval_seconds=settings.reconcile_interval,
         monitor=monitor,
         now=now,

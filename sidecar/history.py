@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -22,6 +23,8 @@ class History:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+        self.has_new_pods = threading.Event()
+        """Set when a history has begun; whoever follows all pods clears it."""
 
     def begin(self, uid: str, *events: Event) -> PodState:
         """Begin the history of a new pod.
@@ -30,7 +33,9 @@ class History:
         """
         news = [self.observed(event, Source.REQUEST) for event in events]
         with self._database.write() as session:
-            return journal.append(session, uid, news, state=None, now=self._now())
+            state = journal.append(session, uid, news, state=None, now=self._now())
+        self.has_new_pods.set()
+        return state
 
     def change(self, uid: str, decide: Decide) -> PodState:
         """Append what ``decide`` says, given the state that is stored at that moment.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from sidecar.domain.users import JobUser
 from sidecar.drain import Drain
 from sidecar.errors import LogUnavailable, NodeDraining, SlurmRefused, UnknownPod
 from sidecar.history import History
-from sidecar.job import directory, registry_logins, users
+from sidecar.job import bells, directory, registry_logins, users
 from sidecar.job.site import JobSite
 from sidecar.locks import KeyedLocks
 from sidecar.submission import Submitter, new_token
@@ -35,6 +36,8 @@ class LogFiles:
     index: Path
     container: str
     attempt: int
+    root: Path
+    """The pod's directory."""
 
 
 class Service:
@@ -88,12 +91,21 @@ class Service:
         logins = registry_logins.of_site(self._site.registry_auth_file, pod.namespace)
         plan = planning.plan(pod, self._policy, token=token, site_logins=logins)
         user = users.other_than(self._policy.users.own_uid, plan.uid, pod.run_as_group)
-        if user is not None and self._site.shared_fs:
-            directory.prepare_cache(self._site.data_root, user)
+        if self._site.shared_fs:
+            self._prepare_for(user)
         directory.write(pod, plan, root=self._site.data_root, token=token, site=self._site, user=user)
         return self._history.begin(
             pod.uid, accepted(pod, plan, user), ev.SubmissionStarted(token=token, job_name=plan.job_name)
         )
+
+    def _prepare_for(self, user: JobUser | None) -> None:
+        """What a user's jobs need beside their pods' directories."""
+        root = self._site.data_root
+        if user is None:
+            bells.prepare(root, os.geteuid(), os.getegid())
+            return
+        directory.prepare_cache(root, user)
+        bells.prepare(root, user.uid, user.gid)
 
     def delete(self, uid: str, grace_seconds: int | None) -> bool:
         """Note durably that the pod must go; the reconciler stops its job and removes its files.
@@ -137,12 +149,10 @@ class Service:
             raise LogUnavailable(f"the logs of pod {state.name} were removed with the deleted pod")
         attempt = _attempt(container, previous=previous)
         files = self._submitter.directory_of(state)
-        return LogFiles(
-            log=files.log(container_name, attempt),
-            index=files.log_index(container_name, attempt),
-            container=container_name,
-            attempt=attempt,
-        )
+        log, index = files.log(container_name, attempt), files.log_index(container_name, attempt)
+        if _ended_before_containers(state) and not directory.holds(files, log):
+            log, index = files.output, files.output.with_suffix(".index")
+        return LogFiles(log=log, index=index, container=container_name, attempt=attempt, root=files.root)
 
     def has_ended(self, uid: str, files: LogFiles) -> bool:
         """Whether that attempt of the container writes no more."""
@@ -157,6 +167,12 @@ class Service:
         if state is None:
             raise UnknownPod(f"there is no record of pod {uid}")
         return state
+
+
+def _ended_before_containers(state: PodState) -> bool:
+    """Whether the pod's job ran and no container ever started: then only the job's own output can say why."""
+    never = all(c.attempt == 0 and c.termination and not c.termination.started_at for c in state.containers)
+    return state.phase.is_final and state.started_at is not None and never
 
 
 def _attempt(container: ContainerState, *, previous: bool) -> int:

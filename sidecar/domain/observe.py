@@ -43,6 +43,8 @@ class JobEvidence:
     time_limit: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    last_words: str | None = None
+    """Of the job's own output; ``None`` where jobs cannot report, so that nobody knows whether a container has run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +179,30 @@ def ended(state: PodState, evidence: JobEvidence, facts: Iterable[tuple[ev.Event
     explained = [(_explain(event, verdict), when) for event, when in facts]
     reported = report(state, explained)
     state = _after(state, reported)
+    if not has_begun(state) and evidence.last_words is not None:
+        verdict = _before_containers(verdict, evidence.last_words)
     # Slurm's times have no fractions: a job does not end before the last thing that it reported.
     at = max([evidence.ended_at or evidence.observed_at, *_container_ends(state)])
     closing = [Observation(event=event, at=at, source=evidence.source) for event in _close(state, verdict)]
     state = _after(state, closing)
     final = Observation(event=_final(state, evidence, verdict), at=at, source=evidence.source)
     return [*news, *reported, *closing, final]
+
+
+def has_begun(state: PodState) -> bool:
+    """Whether anything has become of a container, be it that it could not start."""
+    return any(c.started_at or c.termination or c.previous for c in state.containers)
+
+
+def _before_containers(verdict: Verdict, last_words: str) -> Verdict:
+    """What to say of containers whose job ended before any of them began: most often the job itself knows why."""
+    if verdict.exit_code == 0:
+        return verdict
+    why = verdict.message or (
+        f"the job ended with exit code {verdict.exit_code} before its containers started;"
+        " the shell text before them (CommandPrefix or pre-exec) may have ended it"
+    )
+    return replace(verdict, message=f"{why}; its last words: {last_words}" if last_words else why)
 
 
 def _container_ends(state: PodState) -> list[datetime]:

@@ -81,6 +81,15 @@ def prepare_cache(root: Path, user: JobUser) -> None:
         raise _files_error(f"The folder for images {folder} cannot be made", error) from error
 
 
+def holds(directory: PodDirectory, path: Path) -> bool:
+    """Whether there is anything at a path below the pod's directory."""
+    try:
+        with acting_as_owner_of(directory.root):
+            return os.path.lexists(path)
+    except OSError:
+        return False
+
+
 def mark_deleted(directory: PodDirectory) -> None:
     """From now on no job starts this pod, also one that Slurm has but that could not be cancelled.
 

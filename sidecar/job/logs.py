@@ -47,24 +47,27 @@ class LogOptions:
     """Only what was written at or after this moment (with its time zone)."""
 
 
-def read(log: Path, index: Path, options: LogOptions, *, growing: bool = False) -> Iterator[bytes]:
+def read(
+    log: Path, index: Path, options: LogOptions, *, growing: bool = False, root: Path | None = None
+) -> Iterator[bytes]:
     """What the log holds now, in blocks; what is written meanwhile is left out.
 
     :param log: in the folder of logs in the pod's directory
     :param index: the file with the log's times; it may be missing
     :param growing: the container may still write: an unfinished line is shown, and is not one of the ``tail`` lines,
         because a kubelet gets a line when it is complete
+    :param root: the pod's directory; ``None``: the one above the folder of logs
     :raises LogUnavailable: at once, there is no such log or it cannot be read
     """
-    blocks = _as_owner(log, _read(log, _Cursor(index, options, growing=growing)))
+    blocks = _as_owner(log, root or log.parents[1], _read(log, _Cursor(index, options, growing=growing)))
     next(blocks)  # opens the log, so that errors come before the answer has begun
     return blocks
 
 
-def _as_owner(log: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _as_owner(log: Path, root: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Each block by itself: who takes them may be another thread each time."""
     while True:
-        with _acting_as_owner_of(log):
+        with _acting_as_owner_of(log, root):
             block = next(blocks, None)
         if block is None:
             return
@@ -72,9 +75,9 @@ def _as_owner(log: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def _acting_as_owner_of(log: Path) -> Iterator[None]:
+def _acting_as_owner_of(log: Path, root: Path) -> Iterator[None]:
     try:
-        with acting_as_owner_of(log.parents[1]):
+        with acting_as_owner_of(root):
             yield
     except FileNotFoundError as error:
         message = f"There is no log {log.name}: the container has not started, or its files were removed."

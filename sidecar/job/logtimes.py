@@ -34,6 +34,17 @@ def open_regular(path: Path) -> BinaryIO:
     :raises FileNotFoundError: there is nothing at that path
     :raises LogUnavailable: it is a link or no regular file, or cannot be opened
     """
+    descriptor, _ = open_descriptor(path)
+    return os.fdopen(descriptor, "rb")
+
+
+def open_descriptor(path: Path) -> tuple[int, os.stat_result]:
+    """The same without Python's file around it, whose making asks the kernel three more questions.
+
+    :return: the descriptor, which the caller closes, and what the file is
+    :raises FileNotFoundError: there is nothing at that path
+    :raises LogUnavailable: it is a link or no regular file, or cannot be opened
+    """
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -42,10 +53,11 @@ def open_regular(path: Path) -> BinaryIO:
     except OSError as error:
         cause = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
         raise LogUnavailable(f"The log {path.name} cannot be shown: {cause}.") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise LogUnavailable(f"The log {path.name} cannot be shown: it is not a regular file.")
-    return os.fdopen(descriptor, "rb")
+    return descriptor, status
 
 
 class LogTimes:

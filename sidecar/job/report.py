@@ -18,14 +18,14 @@ from typing import Annotated, Any
 import msgspec
 
 from sidecar.errors import LogUnavailable
-from sidecar.job.logtimes import open_regular
+from sidecar.job.logtimes import open_descriptor, open_regular
 from sidecar.job.paths import PodDirectory
 from sidecar.job.users import acting_as_owner_of
 from sidecar.runner.contract.facts import MAX_CHECK_BYTES, MAX_MESSAGE_BYTES
 
 _CLAIM_BYTES = 64
 _JOB_ID = re.compile(r"[0-9]{1,18}(_[0-9]{1,18})?")
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 """Read in one call; the rest is for the next one."""
 _TAIL_BYTES = 16 * 1024
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -176,6 +176,8 @@ class Report:
     """Where the next call begins."""
     skipped: int = 0
     """Lines that are no facts."""
+    has_more: bool = False
+    """Whether the next call finds more at once."""
 
 
 def read(directory: PodDirectory, offset: int) -> Report:
@@ -201,17 +203,25 @@ def claimed_by(directory: PodDirectory) -> str:
 
 
 def _read(directory: PodDirectory, offset: int) -> Report:
-    with open_regular(directory.report) as file:
-        file.seek(offset)
-        data = file.read(MOST_BYTES)
+    data = _added(directory, offset)
+    is_full = len(data) == MAX_BYTES
     complete = data[: data.rfind(b"\n") + 1]
-    if not complete and len(data) == MOST_BYTES:  # one endless line is no report
-        return Report(offset=offset + len(data), skipped=1)
-    if len(data) == MOST_BYTES:
+    if not complete and is_full:  # one endless line is no report
+        return Report(offset=offset + len(data), skipped=1, has_more=True)
+    if is_full:
         complete = _before_last_end(complete)
     read_facts = [_parse_fact(directory, line) for line in complete.splitlines()]
     facts = tuple(fact for fact in read_facts if fact is not None)
-    return Report(facts=facts, offset=offset + len(complete), skipped=len(read_facts) - len(facts))
+    return Report(facts=facts, offset=offset + len(complete), skipped=len(read_facts) - len(facts), has_more=is_full)
+
+
+def _added(directory: PodDirectory, offset: int) -> bytes:
+    """With as few calls as can be: all reports are read again and again, on network file systems too."""
+    descriptor, status = open_descriptor(directory.report)
+    try:
+        return os.pread(descriptor, MAX_BYTES, offset) if status.st_size > offset else b""
+    finally:
+        os.close(descriptor)
 
 
 def _before_last_end(lines: bytes) -> bytes:

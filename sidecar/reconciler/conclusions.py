@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sidecar.domain import events as ev
@@ -31,7 +32,7 @@ def conclude(state: PodState, look: Look, facts: NewFacts) -> list[Observation]:
     if job is not None and not job.state.is_terminal:
         seen = queue_evidence(job, look.at)
         return observe.progress(state, seen, facts.settled) or _unreported(state, seen, look, facts)
-    evidence = _end_evidence(state, look)
+    evidence = _end_evidence(state, look, facts)
     if evidence is None:
         return _missing(state, look, facts)
     if _may_still_report(state, evidence, look, facts):
@@ -46,20 +47,31 @@ def _unreported(state: PodState, evidence: JobEvidence, look: Look, facts: NewFa
     return observe.assume_running(state, evidence)
 
 
-def _end_evidence(state: PodState, look: Look) -> JobEvidence | None:
+def _end_evidence(state: PodState, look: Look, facts: NewFacts) -> JobEvidence | None:
     """The end of the job as accounting tells it (it has the exit code), else as the queue does."""
     account = look.accounts.get(state.uid)
     job = look.queue.get(state.uid)
     if account is not None and account.state.is_terminal:
-        return account_evidence(account, look.at)
+        return _with_own_words(account_evidence(account, look.at), state, look, facts)
     if job is not None and job.state.is_terminal:
-        return queue_evidence(job, look.at)
+        return _with_own_words(queue_evidence(job, look.at), state, look, facts)
     return None
+
+
+def _with_own_words(evidence: JobEvidence, state: PodState, look: Look, facts: NewFacts) -> JobEvidence:
+    """With what the job itself says: sacct of 22.05 prints exit codes of 128 and more less 128, squeue none."""
+    if facts.expected:
+        evidence = replace(evidence, last_words=look.last_words.get(state.uid, ""))
+    if evidence.state is SlurmState.FAILED and not evidence.signal and facts.finished_code:
+        return replace(evidence, exit_code=facts.finished_code)
+    return evidence
 
 
 def _may_still_report(state: PodState, evidence: JobEvidence, look: Look, facts: NewFacts) -> bool:
     """Whether to wait for what the job or accounting still has to say."""
     has_run = bool(evidence.started_at and evidence.nodes)  # a job cancelled in the queue has a start time, but no node
+    if facts.finished_code is not None:
+        return False
     if not has_run or not facts.expected or observe.is_complete(state, facts.all):
         return False
     return look.at - (evidence.ended_at or look.at) < REPORT_PATIENCE
@@ -68,7 +80,8 @@ def _may_still_report(state: PodState, evidence: JobEvidence, look: Look, facts:
 def _missing(state: PodState, look: Look, facts: NewFacts) -> list[Observation]:
     """Neither queue nor accounting tells the end: the report may, otherwise time does."""
     if facts.finished_code is not None:
-        return observe.ended(state, _report_evidence(state, look, facts.finished_code), facts.all)
+        evidence = _with_own_words(_report_evidence(state, look, facts.finished_code), state, look, facts)
+        return observe.ended(state, evidence, facts.all)
     if look.accounting is Accounting.FAILED:
         return observe.progress(state, None, facts.settled)  # unknown is not gone
     detail = f"Slurm's queue no longer has job {state.job_id}, and neither accounting nor the job says how it ended"

@@ -11,9 +11,10 @@ from pathlib import Path
 import structlog
 
 from sidecar.domain.events import JobUsageRecorded, Source
-from sidecar.domain.observe import JobEvidence
+from sidecar.domain.observe import JobEvidence, has_begun
 from sidecar.domain.state import PodState
 from sidecar.errors import AccountingDisabled, SlurmError
+from sidecar.job import output
 from sidecar.job.paths import PodDirectory
 from sidecar.slurm.accounting import JobAccount
 from sidecar.slurm.client import SlurmClient
@@ -51,6 +52,8 @@ class Look:
     accounting: Accounting
     marked: Mapping[str, Sequence[JobInQueue]] = field(default_factory=dict)
     """Pod UID to all jobs in the queue that carry the sidecar's mark and have not ended."""
+    last_words: Mapping[str, str] = field(default_factory=dict)
+    """Pod UID to the end of its job's output, where the job left the queue before anything of a container is known."""
 
 
 def take(
@@ -70,7 +73,18 @@ def take(
     }
     to_ask = [pod for pod in pods if _left_queue(pod, queue.get(pod.uid))][:MAX_ACCOUNTS]
     accounts, accounting = _accounts(slurm, to_ask, directories)
-    return Look(at=now, queue=queue, accounts=accounts, accounting=accounting, marked=_marked(jobs, pods))
+    return Look(
+        at=now,
+        queue=queue,
+        accounts=accounts,
+        accounting=accounting,
+        marked=_marked(jobs, pods),
+        last_words={pod.uid: output.last_words(directory_of(pod)) for pod in to_ask if _may_need_words(pod)},
+    )
+
+
+def _may_need_words(pod: PodState) -> bool:
+    return not pod.phase.is_final and not has_begun(pod)
 
 
 def _is_of(job: JobInQueue, pod: PodState, directory: Path) -> bool:

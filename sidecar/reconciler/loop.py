@@ -22,6 +22,7 @@ from sidecar.health import Health, Monitor
 from sidecar.history import Decide, History
 from sidecar.reconciler.conclusions import conclude
 from sidecar.reconciler.deletions import Deletions
+from sidecar.reconciler.listening import Listener
 from sidecar.reconciler.look import Look, take
 from sidecar.reconciler.reports import NewFacts, Reports
 from sidecar.reconciler.twins import Twins
@@ -33,9 +34,6 @@ log = structlog.get_logger(__name__)
 REPORT_INTERVAL_SECONDS = 1.0
 CLUSTER_INTERVAL = timedelta(seconds=60)
 LONGEST_PAUSE_SECONDS = 60.0
-MAX_QUEUED_REPORTS = 500
-"""How many waiting jobs' reports are looked for between two looks at Slurm, oldest first: those start next."""
-
 
 Conclusion = Callable[[PodState, NewFacts], list[Observation]]
 
@@ -50,18 +48,22 @@ class Reconciler:
         slurm: SlurmClient,
         submitter: Submitter,
         cluster: Cluster,
-        shared_fs: bool,
+        listener: Listener | None,
         interval_seconds: float,
         monitor: Monitor,
         now: Callable[[], datetime],
     ) -> None:
+        """
+        :param listener: ``None``: the nodes do not share the folder, so no report is expected between two looks
+        """
         self._history = history
         self._slurm = slurm
         self._submitter = submitter
         self._cluster = cluster
         self._interval_seconds = interval_seconds
         self._now = now
-        self._reports = Reports(submitter.directory_of, shared_fs=shared_fs)
+        self._listener = listener
+        self._reports = Reports(submitter.directory_of, shared_fs=listener is not None)
         self._deletions = Deletions(history, slurm, submitter)
         self._twins = Twins(history, slurm, submitter)
         self._monitor = monitor
@@ -113,19 +115,19 @@ class Reconciler:
             if rest <= 0 or self._wake.wait(min(rest, REPORT_INTERVAL_SECONDS)):
                 return
             try:
-                if self.read_reports():
+                if self.read_news():
                     return
             except SidecarError as error:
                 log.warning("reports could not be taken in", reason=str(error))
 
     def reconcile_once(self) -> None:
-        """One complete look at everything.
+        """One complete look at everything, at all reports too: what a bell has not told is found here.
 
         :raises SlurmUnreachable: Slurm's queue cannot be read; nothing was changed
         :raises StoreError: the database cannot be written
         """
         self._refresh_cluster()
-        pods = self._history.open_pods()
+        pods = self._open_pods()
         look = take(self._slurm, pods, self._submitter.directory_of, now=self._now())
         pods = [self._without_twins(pod, look) for pod in pods]
         pods = self._take_in(pods, lambda pod, facts: conclude(pod, look, facts))
@@ -152,23 +154,52 @@ class Reconciler:
         if any(pod.is_settled for pod in self._submitter.recover(self._deletions.forbid_start(pending))):
             self.wake()
 
+    def read_news(self) -> bool:
+        """Take in what jobs have rung for. A second in which nobody rings costs the same however many pods there are.
+
+        :return: whether a job says that it has ended
+        """
+        if self._listener is None:
+            return False
+        if self._history.has_new_pods.is_set():
+            self._open_pods()
+        due = self._listener.due()
+        uids = due | self._reports.unfinished()
+        if not uids:
+            return False
+        states = self._history.get_many(sorted(uids))
+        pods = [pod for pod in states.values() if _may_report(pod)]
+        before = {pod.uid: self._reports.offset(pod.uid) for pod in pods}
+        has_ended = self._take_in_progress(pods)
+        without_news = {uid for uid, offset in before.items() if self._reports.offset(uid) == offset}
+        too_early = {pod.uid for pod in states.values() if not pod.is_settled}  # the job is faster than sbatch's answer
+        self._listener.heard(due - too_early, without_news=without_news)
+        return has_ended
+
     def read_reports(self) -> bool:
-        """Take in what jobs have reported since the last time.
+        """Take in what all jobs have reported since the last time.
 
         :return: whether one of them says that it has ended
         """
+        return self._take_in_progress([pod for pod in self._open_pods() if _may_report(pod)])
+
+    def _open_pods(self) -> list[PodState]:
+        self._history.has_new_pods.clear()
         pods = self._history.open_pods()
-        running = [pod for pod in pods if pod.phase is Phase.RUNNING]
-        queued = sorted((p for p in pods if p.phase is Phase.SUBMITTED), key=lambda p: p.submitted_at or p.accepted_at)
-        ended = False
+        if self._listener is not None:
+            self._listener.watch(pod for pod in pods if not pod.phase.is_final)
+        return pods
+
+    def _take_in_progress(self, pods: Sequence[PodState]) -> bool:
+        has_ended = False
 
         def progress(pod: PodState, facts: NewFacts) -> list[Observation]:
-            nonlocal ended
-            ended = ended or facts.asks_for_a_look
+            nonlocal has_ended
+            has_ended = has_ended or facts.asks_for_a_look
             return observe.progress(pod, None, facts.settled)
 
-        self._take_in([*running, *queued[:MAX_QUEUED_REPORTS]], progress)
-        return ended
+        self._take_in(pods, progress)
+        return has_ended
 
     def _take_in(self, pods: Sequence[PodState], conclusion: Conclusion) -> list[PodState]:
         """Store what is new about these pods, in one transaction, and return their states afterwards."""

@@ -33,6 +33,8 @@ class NewFacts:
     """Whether this pod's job can report at all."""
     offset: int = 0
     """How far the report has been read."""
+    has_more: bool = False
+    """Whether the report is longer than what is read at a time."""
 
     @property
     def asks_for_a_look(self) -> bool:
@@ -67,7 +69,18 @@ class Reports:
             is_stopping=facts.is_stopping,
             expected=facts.expected,
             offset=facts.offset,
+            has_more=facts.has_more,
         )
+
+    def offset(self, uid: str) -> int:
+        """How far a pod's report has been taken in."""
+        return self._taken.get(uid, self._nothing).offset
+
+    def unfinished(self) -> set[str]:
+        """Pods whose report is to be read again although nobody rings: it was too long to be read at once, or the job
+        has said its last word and Slurm has not.
+        """
+        return {uid for uid, facts in self._taken.items() if facts.has_more or facts.asks_for_a_look}
 
     def forget(self, uid: str) -> None:
         """The pod has ended."""
@@ -92,6 +105,7 @@ def _add(before: NewFacts, added: report.Report) -> NewFacts:
         is_stopping=stopping,
         expected=before.expected,
         offset=added.offset,
+        has_more=added.has_more,
     )
 
 

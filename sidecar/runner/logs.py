@@ -72,8 +72,10 @@ class LogWriter:
 
         :param max_bytes: at most :data:`KEPT_BYTES`
         """
-        lines = self._end[-max_bytes:].splitlines(True)
-        return b"".join(lines[-max_lines:])
+        text = self._end[-max_bytes:]
+        lines = text.split(b"\n")
+        # What follows the last line's end is no line.
+        return b"\n".join(lines[-max_lines - text.endswith(b"\n") :])
 
     def close(self) -> None:
         """The container has ended; nothing is written any more."""

@@ -69,7 +69,7 @@ async def get_logs(request: Request) -> Response:
     growing = not await run_in_threadpool(context.service.has_ended, wanted.uid, files)
     if wanted.follow and growing:
         return _text(_follow(context, wanted, files))
-    chunks = await run_in_threadpool(read, files.log, files.index, wanted.options, growing=growing)
+    chunks = await run_in_threadpool(read, files.log, files.index, wanted.options, growing=growing, root=files.root)
     return _text(iterate_in_threadpool(chunks))
 
 

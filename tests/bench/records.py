@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,11 +14,15 @@ from sidecar.domain import events as ev
 from sidecar.domain.events import Event, Source
 from sidecar.domain.observe import Observation
 from sidecar.domain.pod import ContainerRole, RestartPolicy
+from sidecar.job import bells
+from sidecar.job.paths import PodDirectory
+from sidecar.runner.contract.layout import DOCUMENT
 from sidecar.store import engine, journal, migrate
 from tests.bench.pods import CONTAINER, NAMESPACE
 
 _PER_TRANSACTION = 500
 _FIRST_JOB_ID = 500_000
+_EVENTS_UNTIL_RUNNING = 6
 
 
 def add_finished(path: Path, count: int) -> list[str]:
@@ -24,6 +30,24 @@ def add_finished(path: Path, count: int) -> list[str]:
 
     :param path: the database; made where it does not exist
     """
+    return _add(path, count, None)
+
+
+def add_running(path: Path, data_root: Path, count: int) -> list[str]:
+    """Put pods on record that run and have nothing to tell, each with its directory, but without a job."""
+    uids = _add(path, count, _EVENTS_UNTIL_RUNNING)
+    for uid in uids:
+        directory = PodDirectory.of(data_root, namespace=NAMESPACE, uid=uid)
+        directory.root.mkdir(parents=True)
+        (directory.root / DOCUMENT).write_text("{}")
+        started = {"fact": "job_started", "at": datetime.now(UTC).timestamp(), "job": "1", "node": "node1"}
+        directory.report.write_text(json.dumps(started) + "\n")
+    bells.prepare(data_root, os.geteuid(), os.getegid())
+    return uids
+
+
+def _add(path: Path, count: int, length: int | None) -> list[str]:
+    """:param length: how many events each pod has; ``None``: all of its life"""
     engine.prepare_folder(path)
     migrate.upgrade(path, now=datetime.now(UTC))
     uids = [str(uuid.uuid4()) for _ in range(count)]
@@ -31,7 +55,7 @@ def add_finished(path: Path, count: int) -> list[str]:
         for start in range(0, count, _PER_TRANSACTION):
             with database.write() as session:
                 for number, uid in enumerate(uids[start : start + _PER_TRANSACTION], start=start):
-                    news = list(_life(number))
+                    news = list(_life(number))[:length]
                     journal.append(session, uid, news, state=None, now=datetime.now(UTC))
     return uids
 

@@ -147,3 +147,36 @@ def test_a_log_behind_a_link_is_not_given(app: App, job: ReportingJob) -> None:
 
     assert answer.status_code == 404
     assert "root:" not in answer.text
+
+
+def test_a_pod_whose_job_ended_before_its_containers_shows_the_jobs_own_output(app: App) -> None:
+    app.create(a_request())
+    job = app.job()
+    job.says("job_started", job="1", node="node1")
+    job.says("job_finished", code=255)
+    job.directory.output.write_text("loading modules\ndataset missing\n")
+    app.daemon.reconciler.reconcile_once()
+
+    (entry,) = app.status(a_pod_json())
+    ended = entry["containers"][0]["state"]["terminated"]
+
+    assert ended["exitCode"] == 255
+    assert ended["message"].startswith("the job ended with exit code 255 before its containers started")
+    assert ended["message"].endswith("its last words: loading modules\ndataset missing")
+    assert app.logs().text == "loading modules\ndataset missing\n"
+    assert app.logs(Tail=1, Follow=True).text == "dataset missing\n"
+
+
+def test_a_job_whose_output_is_a_link_shows_nothing_of_it(app: App, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    app.create(a_request())
+    job = app.job()
+    job.says("job_started", job="1", node="node1")
+    job.says("job_finished", code=5)
+    job.directory.output.symlink_to(tmp_path / "secret")
+    app.daemon.reconciler.reconcile_once()
+
+    (entry,) = app.status(a_pod_json())
+
+    assert "secret" not in str(entry)
+    assert app.logs().status_code == 404

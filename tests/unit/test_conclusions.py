@@ -198,3 +198,54 @@ def test_a_refused_pod_has_no_job_to_ask_about() -> None:
     refused = a_state(SUBMITTED[0], ev.SubmissionFailed(reason="no"))
 
     assert conclude(refused, look(accounting=Accounting.DISABLED), NewFacts()) == []
+
+
+STARTED_POD = a_state(*RUNNING)
+
+
+def end_of_main(news: list[Observation], state: PodState = STARTED_POD) -> tuple[int, str, str]:
+    termination = after(state, news).containers[0].termination
+    assert termination is not None
+    return termination.exit_code, termination.reason, termination.message
+
+
+def test_the_jobs_own_exit_code_is_believed_before_accountings() -> None:
+    """sacct of 22.05 prints codes of 128 and more less 128."""
+    seen = look(accounted=account(SlurmState.FAILED, exit_code=127))
+
+    news = conclude(STARTED_POD, seen, facts(finished_code=255))
+
+    assert end_of_main(news)[0] == 255
+    assert after(STARTED_POD, news).exit_code == 255
+
+
+def test_a_job_that_ended_before_its_containers_says_why() -> None:
+    seen = replace(look(accounted=account(SlurmState.FAILED, exit_code=5)), last_words={UID: "dataset missing"})
+
+    code, reason, message = end_of_main(conclude(STARTED_POD, seen, facts(finished_code=5)))
+
+    assert (code, reason) == (5, "Error")
+    assert message.startswith("the job ended with exit code 5 before its containers started")
+    assert message.endswith("; its last words: dataset missing")
+
+
+def test_after_its_last_word_a_job_is_not_waited_for() -> None:
+    seen = look(ENDED, accounted=account(SlurmState.FAILED, exit_code=5))
+
+    assert kinds(conclude(STARTED_POD, seen, facts(finished_code=5)))[-1] == "job_failed"
+    assert conclude(STARTED_POD, seen, facts()) == []
+
+
+def test_a_job_that_neither_queue_nor_accounting_knows_speaks_too() -> None:
+    seen = replace(look(), last_words={UID: "dataset missing"})
+
+    news = conclude(STARTED_POD, seen, facts(finished_code=5))
+
+    assert end_of_main(news)[0] == 5
+    assert "dataset missing" in end_of_main(news)[2]
+
+
+def test_of_jobs_that_cannot_report_nobody_says_that_they_ended_before_their_containers() -> None:
+    seen = look(accounted=account(SlurmState.FAILED, exit_code=5))
+
+    assert end_of_main(conclude(STARTED_POD, seen, facts(expected=False))) == (5, "Error", "")

@@ -103,7 +103,7 @@ def test_what_is_no_fact_is_counted_and_passed_over(files: PodDirectory, line: b
 
 
 def test_one_call_reads_a_bounded_piece_and_the_next_ones_the_rest(files: PodDirectory) -> None:
-    count = 2 * report.MOST_BYTES // len(STARTED)
+    count = 2 * report.MAX_BYTES // len(STARTED)
     files.report.write_bytes(STARTED * count)
     offset, pieces = 0, []
     while (found := report.read(files, offset)).facts:
@@ -116,7 +116,7 @@ def test_one_call_reads_a_bounded_piece_and_the_next_ones_the_rest(files: PodDir
 
 def test_a_piece_does_not_end_between_the_end_of_a_container_and_its_restart(files: PodDirectory) -> None:
     restart = b'{"fact":"container_restarting","at":1732420001,"container":"main","attempt":1,"delay":10}\n'
-    room = report.MOST_BYTES - len(END) - 10
+    room = report.MAX_BYTES - len(END) - 10
     filler = b"x" * (room % len(STARTED) + len(STARTED) - 1) + b"\n"
     before = filler + STARTED * ((room - len(filler)) // len(STARTED))
     files.report.write_bytes(before + END + restart)
@@ -129,12 +129,12 @@ def test_a_piece_does_not_end_between_the_end_of_a_container_and_its_restart(fil
 
 
 def test_an_endless_line_is_passed_over(files: PodDirectory) -> None:
-    files.report.write_bytes(b"x" * report.MOST_BYTES + b"\n" + STARTED)
+    files.report.write_bytes(b"x" * report.MAX_BYTES + b"\n" + STARTED)
 
     first = report.read(files, 0)
     second = report.read(files, first.offset)
 
-    assert (first.facts, first.skipped, first.offset) == ((), 1, report.MOST_BYTES)
+    assert (first.facts, first.skipped, first.offset) == ((), 1, report.MAX_BYTES)
     assert len(second.facts) == 1
 
 

@@ -314,3 +314,36 @@ def test_a_job_of_which_slurm_killed_something_for_its_memory_may_have_succeeded
 
     assert done.phase is Phase.DONE
     assert (killed.phase, codes(killed)) == (Phase.FAILED, {"main": (137, "OOMKilled")})
+
+
+def only_end(state: PodState, seen: JobEvidence, *reported: Event) -> tuple[int, str, str]:
+    termination = after(state, observe.ended(state, seen, timed(reported, start=20))).containers[0].termination
+    assert termination is not None
+    return termination.exit_code, termination.reason, termination.message
+
+
+def test_slurms_own_reason_stays_and_the_jobs_last_words_are_added() -> None:
+    state = a_state(*RUNNING)
+
+    code, reason, message = only_end(state, evidence(SlurmState.TIMEOUT, last_words="waiting for the licence"))
+
+    assert (code, reason) == (143, "DeadlineExceeded")
+    assert message == "Slurm job 7: TIMEOUT, the job reached its time limit; its last words: waiting for the licence"
+
+
+def test_a_job_without_last_words_still_says_that_its_containers_did_not_start() -> None:
+    _, _, message = only_end(a_state(*RUNNING), evidence(SlurmState.FAILED, exit_code=5, last_words=""))
+
+    assert "before its containers started" in message
+    assert "last words" not in message
+
+
+def test_the_last_words_of_a_job_are_not_a_containers_that_has_begun() -> None:
+    seen = evidence(SlurmState.FAILED, exit_code=5, last_words="bye")
+
+    assert only_end(a_state(*RUNNING, began()), seen) == (5, "Error", "")
+    assert only_end(a_state(*RUNNING), seen, exited(3)) == (3, "Error", "")
+
+
+def test_a_job_that_slurm_calls_completed_needs_no_words() -> None:
+    assert only_end(a_state(*RUNNING), evidence(last_words="bye")) == (0, "Completed", "")

@@ -141,6 +141,8 @@ def test_the_last_words_are_the_last_lines_of_the_last_bytes(files: PodFiles, lo
 
     assert writer.tail(2048, 2) == b"line 999\nand a half"
     assert writer.tail(5, 80) == b" half"
+    writer.write(b"\n50 %\r100 %\n")
+    assert writer.tail(2048, 1) == b"50 %\r100 %\n"
     writer.close()
 
 
