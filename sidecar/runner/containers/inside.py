@@ -66,17 +66,17 @@ class Inside:
         reading, writing = os.pipe()
         child = processes.fork(self._loop, lambda: _run_inside(command, program, self.first() or program, writing))
         os.close(writing)
-        said = self._loop.start(_collect(self._loop, reading))
+        said = _Said(self._loop, reading)
         try:
             ended = await self._loop.first_of(child.exited, seconds=seconds or None)
+            child.kill()
+            await self._loop.first_of(said.finished, seconds=1)
             if ended is None:
-                return Outcome(False, no_answer(seconds or 0))
-            await self._loop.first_of(said, seconds=1)
-            words = said.value if said.is_done else b""
-            return Outcome(child.exited.value == 0, words.decode("utf-8", "replace"))
+                return Outcome(False, f"{said.words}\n{no_answer(seconds or 0)}")
+            return Outcome(child.exited.value == 0, said.words)
         finally:
             child.kill()
-            said.cancel()
+            said.finished.cancel()
             os.close(reading)
 
 
@@ -103,15 +103,27 @@ def _run_inside(command: "Sequence[str]", program: int, directory_of: int, outpu
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-async def _collect(loop: Loop, descriptor: int) -> bytes:
-    """The beginning of what is said; the rest is read, so that nobody waits, and dropped."""
-    said = b""
-    while True:
-        await loop.readable(descriptor)
-        data = os.read(descriptor, 65536)
-        if not data:
-            return said
-        said = (said + data)[:MAX_CHECK_BYTES]
+class _Said:
+    """The beginning of what a command says; the rest is read, so that it need not wait, and dropped."""
+
+    def __init__(self, loop: Loop, descriptor: int) -> None:
+        self._loop = loop
+        self._descriptor = descriptor
+        self._data = b""
+        self.finished = loop.start(self._collect())
+
+    @property
+    def words(self) -> str:
+        """As far as they have come."""
+        return self._data.decode("utf-8", "replace").strip()
+
+    async def _collect(self) -> None:
+        while True:
+            await self._loop.readable(self._descriptor)
+            data = os.read(self._descriptor, 65536)
+            if not data:
+                return
+            self._data = (self._data + data)[:MAX_CHECK_BYTES]
 
 
 def descriptor_of(pid: int, place: str) -> "Optional[int]":

@@ -8,6 +8,7 @@ from sidecar.runner.runtimes import apptainer
 from sidecar.runner.runtimes.base import Started
 from sidecar.runner.runtimes.command_line import RuntimeLine
 from sidecar.runner.system import processes
+from sidecar.runner.system.folders import make_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ class ApptainerLauncher:
         if home.startswith("/home/") and ".." not in home:
             folders.append(home[1:])
         for folder in folders:
-            os.makedirs(os.path.join(overlay, "upper", folder), 0o755)
-        os.makedirs(os.path.join(overlay, "work"), 0o700)
+            make_below(os.path.join(overlay, "upper", folder))
+        os.mkdir(os.path.join(overlay, "work"), 0o700)
         return overlay
 
     def _bind_options(self, gate: Gate) -> "List[str]":

@@ -31,12 +31,13 @@ def join(pid: int, directory_of: int) -> None:
     # Never on the node itself, should another process have come to have the number meanwhile.
     if not any(kind == "mnt" for kind, _ in spaces):
         raise ProcessLookupError(3, "the container's process has ended")
-    directory = os.open(f"/proc/{directory_of}/cwd", os.O_RDONLY | os.O_DIRECTORY)
-    root = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY)
+    # Only looked up, not opened: a file system of the container may refuse everybody outside of it.
+    directory = os.open(f"/proc/{directory_of}/cwd", os.O_PATH | os.O_DIRECTORY)
+    root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY)
     for _, descriptor in spaces:
         libc.enter_namespace(descriptor)
     os.fchdir(root)
-    if not os.path.sameopenfile(root, os.open("/", os.O_RDONLY | os.O_DIRECTORY)):
+    if not os.path.samestat(os.fstat(root), os.stat("/")):
         os.chroot(".")
     os.fchdir(directory)
 
