@@ -6,11 +6,14 @@ supervisor's file, so a file with one name left is needed by nobody.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import secrets
+import stat
 import zipfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -57,21 +60,46 @@ def install(data_root: Path) -> None:
     :raises JobFilesError: it cannot be written
     """
     path = place(data_root)
-    if path.exists():
-        return
+    try:
+        _prepare_folder(path.parent)
+        if not _is_own_file(path):
+            _write(path)
+    except OSError as error:
+        raise JobFilesError(f"The supervisor {path} cannot be written: {error.strerror}") from error
+
+
+def _prepare_folder(folder: Path) -> None:
+    """Whoever can write there decides what the jobs of all users run."""
+    with suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o711)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise PermissionError(
+            errno.EPERM, f"{folder} is not a folder that only the sidecar's user can write; remove it"
+        )
+
+
+def _is_own_file(path: Path) -> bool:
+    """Whether it is there; also a daemon that was started by another user may have left it."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _write(path: Path) -> None:
     beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(mode=0o711, exist_ok=True)
-        path.parent.chmod(0o711)
-        with beside.open("wb") as file:
+        with beside.open("xb") as file:
             file.write(packed())
             file.flush()
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o444)
         beside.rename(path)
-    except OSError as error:
+    finally:
         beside.unlink(missing_ok=True)
-        raise JobFilesError(f"The supervisor {path} cannot be written: {error.strerror}") from error
 
 
 def keep_for(directory: Path, data_root: Path) -> None:
