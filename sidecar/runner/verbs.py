@@ -68,6 +68,13 @@ def _warm(arguments: "List[str]") -> int:
     return warm(wanted, Apptainer(wanted["runtime_program"]))
 
 
+def _compile(arguments: "List[str]") -> int:
+    from sidecar.runner.compiled import keep_compiled
+
+    keep_compiled(os.path.abspath(sys.argv[0]))
+    return 0
+
+
 def _document(folder: str) -> "PodDocument":
     path = os.path.join(folder, layout.DOCUMENT)
     try:
@@ -97,4 +104,5 @@ VERBS: "Dict[str, Callable[[List[str]], int]]" = {
     "rank": _rank,
     "clean-ranks": _clean_ranks,
     "warm": _warm,
+    "compile": _compile,
 }
