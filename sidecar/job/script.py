@@ -30,7 +30,6 @@ from sidecar.runner.contract import layout
 _HERE = Path(__file__).parent
 
 
-
 def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site: JobSite) -> str:
     """The text of the pod's batch script.
 
