@@ -3,6 +3,7 @@
 import os
 
 from sidecar.runner.containers import start_failures
+from sidecar.runner.containers.advice import advice
 from sidecar.runner.containers.ending import terminate
 from sidecar.runner.containers.inside import Inside, descriptor_of
 from sidecar.runner.containers.output import Output
@@ -169,14 +170,20 @@ class Run(Listener):
         return code, [("container_terminated", fields)]
 
     def _last_words(self, code: int, held: "Optional[int]", log_end: str) -> str:
-        """What the container left for Kubernetes."""
-        words = b""
+        """What the container left for Kubernetes; if it left nothing, what may help to understand its failure."""
+        words = self._message(held).decode("utf-8", "replace")
+        if words or code == 0:
+            return words
+        return log_end if self._document["message_from_log"] else advice(log_end, self._document["writable"])
+
+    def _message(self, held: "Optional[int]") -> bytes:
         if held is not None:
-            words = os.read(held, MAX_MESSAGE_BYTES)
-            os.close(held)
-        elif os.path.isfile(self._work + ".message"):
+            try:
+                return os.read(held, MAX_MESSAGE_BYTES)
+            finally:
+                os.close(held)
+        try:
             with open(self._work + ".message", "rb") as file:
-                words = file.read(MAX_MESSAGE_BYTES)
-        if not words and code != 0 and self._document["message_from_log"]:
-            return log_end
-        return words.decode("utf-8", "replace")
+                return file.read(MAX_MESSAGE_BYTES)
+        except OSError:
+            return b""
