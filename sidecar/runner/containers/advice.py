@@ -18,7 +18,7 @@ def advice(log_end: str, is_writable: bool, uid: "Optional[int]" = None) -> str:
     if "Permission denied" in log_end or "EACCES" in log_end:
         user = os.getuid() if uid is None else uid
         return (
-            f'the log ends with "Permission denied": the container runs as the job\'s user (UID {user}), and folders of the '
-            "image belong to others; mount an emptyDir over a folder that must be written"
+            f"the log ends with 'Permission denied': the container runs as UID {user}, the job's user, and the image's "
+            "folders belong to others; mount an emptyDir over a folder that must be written"
         )
     return ""

@@ -11,6 +11,7 @@ from sidecar.runner.contract.exit_codes import CANNOT_RUN, KILLED, TERMINATED
 from sidecar.runner.contract.facts import MAX_MESSAGE_BYTES
 from sidecar.runner.logs import LogWriter
 from sidecar.runner.node.image_config import wrong_architecture
+from sidecar.runner.node.runtime_messages import runtime_errors
 from sidecar.runner.probes.prober import Listener, Prober, first_health
 from sidecar.runner.system.event_loop import Future
 from sidecar.runner.system.memory_kills import memory_kills
@@ -60,7 +61,7 @@ class Run(Listener):
         return await self._attend(started, kills)
 
     def _could_not_run(self, words: str, code: int) -> "tuple[int, List[Fact]]":
-        message = wrong_architecture(self._image) or start_failures.last_errors(words)
+        message = wrong_architecture(self._image) or runtime_errors(words.encode())
         return CANNOT_RUN, [
             ("container_terminated", self._which(code=CANNOT_RUN, cannot_run=code, message=message)),
         ]
