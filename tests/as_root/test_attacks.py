@@ -21,7 +21,8 @@ from tests.e2e.waiting import until
 from tests.virtual_kubelet.interlink import CallFailed
 from tests.virtual_kubelet.kubelet import VirtualKubelet
 
-START = "echo begun; sleep 600"
+OBEYS = "trap 'exit 143' TERM; echo begun; "
+START = f"{OBEYS}while :; do sleep 0.2; done"
 Victim = Callable[..., Path]
 
 
@@ -132,7 +133,7 @@ def test_a_claim_in_the_name_of_another_users_job_does_not_end_that_job(
 ) -> None:
     kubelet.create_pod(a_pod("victim", script=START))
     kubelet.wait_for("victim", "Running")
-    folder = a_guests_pod("thief", "echo begun; while [ ! -e /proc/nothing ]; do sleep 0.2; done")
+    folder = a_guests_pod("thief", f"{OBEYS}while [ ! -e /proc/nothing ]; do sleep 0.2; done")
     attacker.does(f"echo {kubelet.job_id_of('victim')} >claim", folder)
     attacker.does(f"scancel --full {kubelet.job_id_of('thief')}")
     uid = uid_of(kubelet, "thief")

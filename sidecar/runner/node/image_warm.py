@@ -9,7 +9,7 @@ from sidecar.runner.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn, TypedDict
+    from typing import Callable, NoReturn, TypedDict
 
     from sidecar.runner.node.image_cache import ImageCache
     from sidecar.runner.node.image_pull import PullRuntime
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
         bash: str
 
 
-def warm(wanted: "WarmDocument", runtime: "PullRuntime") -> int:
+def warm(wanted: "WarmDocument", runtime_in: "Callable[[str], PullRuntime]") -> int:
     """Fetch one image, whether it is there or not; what the pull says goes to the standard output.
 
+    :param runtime_in: the runtime, which may keep what it needs in a folder that goes afterwards
     :returns: 0, or why the image could not be fetched: 1, or ``TRY_LATER``
     """
     import tempfile
@@ -42,7 +43,7 @@ def warm(wanted: "WarmDocument", runtime: "PullRuntime") -> int:
     os.makedirs(wanted["data_root"], exist_ok=True)
     private = tempfile.mkdtemp(prefix="slurm-sidecar-warm-")
     try:
-        return _warm(wanted, runtime, private)
+        return _warm(wanted, runtime_in(private), private)
     finally:
         files.remove(private)
 
