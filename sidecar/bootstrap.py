@@ -20,7 +20,7 @@ from sidecar.drain import Drain
 from sidecar.errors import CannotServe, JobFilesError, StoreError, UnknownUser
 from sidecar.health import Monitor
 from sidecar.history import History
-from sidecar.job import directory, users
+from sidecar.job import directory, supervisor, users
 from sidecar.job.site import JobSite
 from sidecar.locks import SubmissionLocks
 from sidecar.reconciler.listening import Listener
@@ -116,6 +116,7 @@ def prepare_data_root(settings: Settings) -> None:
         if problems := list(root_problems(settings)):
             raise CannotServe("; ".join(problems))
         directory.remove_abandoned(root)
+        supervisor.remove_unneeded(root)
     except JobFilesError as error:
         log.warning("leftovers in DataRootFolder stay", reason=str(error))
     except OSError as error:

@@ -126,10 +126,20 @@ def compile_calls(data_root: Path, runner_python: str) -> list[list[str]]:
 
 
 def remove_unneeded(data_root: Path) -> None:
-    """Remove the supervisors of other versions that no pod needs any more."""
+    """Remove the supervisors of other versions that no pod needs any more.
+
+    :raises JobFilesError: one cannot be removed
+    """
     current = place(data_root)
     for path in current.parent.glob("*.pyz"):
-        if path != current and path.stat().st_nlink == 1 and not path.with_suffix(".keep").exists():
-            path.unlink()
-            for compiled in path.parent.glob(f"{path.stem}.*.zip"):
-                compiled.unlink()
+        if path != current and path.lstat().st_nlink == 1 and not path.with_suffix(".keep").exists():
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+        for compiled in path.parent.glob(f"{path.stem}.*.zip"):
+            compiled.unlink()
+    except OSError as error:
+        raise JobFilesError(f"The old supervisor {path} cannot be removed: {error.strerror}") from error
