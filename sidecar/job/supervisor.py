@@ -11,6 +11,7 @@ import io
 import os
 import secrets
 import zipfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -70,8 +71,12 @@ def install(data_root: Path) -> None:
             os.fchmod(file.fileno(), 0o444)
         beside.rename(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise JobFilesError(f"The supervisor {path} cannot be written: {error.strerror}") from error
+        with suppress(OSError):
+            beside.unlink()
+        raise JobFilesError(
+            f"The supervisor {path} cannot be written: {error.strerror}. Make sure that DataRootFolder exists, has free "
+            "space and belongs to the sidecar's user."
+        ) from error
 
 
 def keep_for(directory: Path, data_root: Path) -> None:
