@@ -74,8 +74,8 @@ def install(data_root: Path) -> None:
         with suppress(OSError):
             beside.unlink()
         raise JobFilesError(
-            f"The supervisor {path} cannot be written: {error.strerror}. Make sure that DataRootFolder exists, has free "
-            "space and belongs to the sidecar's user."
+            f"The supervisor {path} cannot be written: {error.strerror}. Make sure that DataRootFolder exists, has "
+            "free space and belongs to the sidecar's user."
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,44 +163,45 @@ def test_every_field_either_arrives_or_is_known_not_to(kind: type) -> None:
     assert {field.name for field in dataclasses.fields(kind)} == {*OTHERS[kind], *ELSEWHERE.get(kind, ())}
 
 
-def changed(kind: type, field: str) -> tuple[Any, Any]:
-    """The document of a pod before and after one of its fields has another value."""
+def with_container(container: Container) -> Pod:
+    return a_pod(container, volumes=(VOLUME, EmptyDirVolume(name="w")))
+
+
+def with_volume(volume: Volume) -> Pod:
+    return a_pod(a_container(mounts=(MOUNT,)), volumes=(volume,))
+
+
+def with_hook(action: Action) -> Pod:
+    return with_container(replace(a_container(), pre_stop=action))
+
+
+PLAIN = a_container(image=IMAGE)
+WAYS: dict[type, tuple[Any, Callable[[Any], Pod]]] = {
+    Pod: (with_container(PLAIN), lambda pod: pod),
+    Container: (PLAIN, with_container),
+    Mount: (MOUNT, lambda mount: with_container(replace(PLAIN, mounts=(mount,)))),
+    Probe: (PROBE, lambda probe: with_container(replace(PLAIN, liveness=probe))),
+    ExecAction: (ExecAction(command=("a",)), with_hook),
+    HttpAction: (HttpAction(scheme="http", port=1), with_hook),
+    TcpAction: (TcpAction(port=1), with_hook),
+    GrpcAction: (GrpcAction(port=1), with_hook),
+    SleepAction: (SleepAction(seconds=1), with_hook),
+    Names: (Names(), lambda names: replace(a_pod(), names=names)),
+    JobOptions: (JobOptions(), lambda options: a_pod(options=options)),
+    HostPathVolume: (HostPathVolume(name="v", path="/p"), with_volume),
+    ClaimVolume: (ClaimVolume(name="v", path="/p"), with_volume),
+    EmptyDirVolume: (EmptyDirVolume(name="v"), with_volume),
+}
+"""Something to change, and the pod that has it."""
+
+
+def with_another(kind: type, field: str) -> tuple[Any, Any]:
+    """The document of a pod before and after one field has another value."""
     new = {field: OTHERS[kind][field]}
-    container = a_container(image=IMAGE)
-    pod = a_pod(container, volumes=(VOLUME, EmptyDirVolume(name="w")))
     if kind is JobSite:
-        return document_of(pod), document_of(pod, replace(SITE, **new))
-    if kind is Pod:
-        return document_of(pod), document_of(replace(pod, **new))
-    if kind in (Names, JobOptions):
-        where = {"names": Names(), "options": JobOptions()}
-        name = "names" if kind is Names else "options"
-        return document_of(pod), document_of(replace(pod, **{name: replace(where[name], **new)}))  # type: ignore[type-var]
-    if kind in (HostPathVolume, ClaimVolume, EmptyDirVolume):
-        volume = EmptyDirVolume(name="v") if kind is EmptyDirVolume else kind(name="v", path="/p")
-        mounted = replace(container, mounts=(MOUNT,))
-        both = (a_pod(mounted, volumes=(one,)) for one in (volume, replace(volume, **new)))
-        return tuple(document_of(one) for one in both)  # type: ignore[return-value]
-    old = {
-        Container: container,
-        Mount: replace(container, mounts=(MOUNT,)),
-        Probe: replace(container, liveness=PROBE),
-        ExecAction: replace(container, pre_stop=ExecAction(command=("a",))),
-        HttpAction: replace(container, pre_stop=HttpAction(scheme="http", port=1)),
-        TcpAction: replace(container, pre_stop=TcpAction(port=1)),
-        GrpcAction: replace(container, pre_stop=GrpcAction(port=1)),
-        SleepAction: replace(container, pre_stop=SleepAction(seconds=1)),
-    }[kind]
-    if kind is Container:
-        after = replace(old, **new)
-    elif kind is Mount:
-        after = replace(old, mounts=(replace(MOUNT, **new),))
-    elif kind is Probe:
-        after = replace(old, liveness=replace(PROBE, **new))
-    else:
-        assert old.pre_stop is not None
-        after = replace(old, pre_stop=replace(old.pre_stop, **new))
-    return tuple(document_of(replace(pod, containers=(one,))) for one in (old, after))  # type: ignore[return-value]
+        return document_of(a_pod()), document_of(a_pod(), replace(SITE, **new))
+    old, way = WAYS[kind]
+    return document_of(way(old)), document_of(way(replace(old, **new)))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def changed(kind: type, field: str) -> tuple[Any, Any]:
     [pytest.param(kind, field, id=f"{kind.__name__}.{field}") for kind, fields in OTHERS.items() for field in fields],
 )
 def test_a_field_with_another_value_gives_another_document(kind: type, field: str) -> None:
-    before, after = changed(kind, field)
+    before, after = with_another(kind, field)
 
     assert before != after
 

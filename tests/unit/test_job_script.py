@@ -95,9 +95,7 @@ def rendered(pod: Pod, site: JobSite = SITE, **plan: str) -> str:
     return script.render(pod, job_plan, directory=directory, token="c0ffee", site=site)
 
 
-def test_the_script_of_a_pod_with_everything_is_the_golden_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_script_of_a_pod_with_everything_is_the_golden_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "place", lambda root: Path(layout.supervisor(str(root), "0123456789abcdef")))
     text = rendered(everything())
     (tmp_path / "job.slurm").write_text(text)

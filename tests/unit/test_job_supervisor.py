@@ -24,7 +24,7 @@ def old_version(root: Path) -> Path:
 def test_the_file_is_readable_for_all_users_and_says_what_it_lacks(tmp_path: Path) -> None:
     supervisor.install(tmp_path)
     path = supervisor.place(tmp_path)
-    call = [sys.executable, "-I", "-S", path, "run", tmp_path, tmp_path, tmp_path, "0"]
+    call = [sys.executable, "-I", "-S", *map(str, (path, "run", tmp_path, tmp_path, tmp_path, 0))]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
 
     assert path.stat().st_mode & 0o777 == 0o444

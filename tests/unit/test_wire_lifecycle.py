@@ -6,6 +6,7 @@ import subprocess
 from typing import Any
 
 import pytest
+
 from sidecar.domain.health import Action, ExecAction, GrpcAction, HttpAction, Probe, SleepAction, TcpAction
 from sidecar.domain.plan import SitePolicy
 from sidecar.domain.pod import Container

@@ -39,7 +39,9 @@ def test_the_newer_hierarchy_counts_them_among_other_events(tmp_path: Path, coun
 
 
 @pytest.mark.parametrize(
-    "events", [None, "oom_kill_disable 0\nunder_oom 0\n", "oom_kill many\n"], ids=["no_file", "before_linux_4.13", "odd"]
+    "events",
+    [None, "oom_kill_disable 0\nunder_oom 0\n", "oom_kill many\n"],
+    ids=["no_file", "before_linux_4.13", "odd"],
 )
 def test_where_the_kernel_does_not_tell_there_is_no_count(tmp_path: Path, events: str | None) -> None:
     groups(tmp_path, f"4:memory:{JOB}\n0::/\n")

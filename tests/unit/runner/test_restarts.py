@@ -25,7 +25,9 @@ def test_the_restart_policy_decides(policy: str, code: int, expected: bool) -> N
     assert may_restart(policy, code, 0, None) is expected
 
 
-@pytest.mark.parametrize(("restarts", "limit", "expected"), [(0, 0, False), (1, 2, True), (2, 2, False), (99, None, True)])
+@pytest.mark.parametrize(
+    ("restarts", "limit", "expected"), [(0, 0, False), (1, 2, True), (2, 2, False), (99, None, True)]
+)
 def test_the_site_limits_how_often(restarts: int, limit: int | None, expected: bool) -> None:
     assert may_restart(ALWAYS, 1, restarts, limit) is expected
 

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from sidecar.runner.containers import start_failures as sf
 
 MOUNT_TIMED_OUT = "FATAL:   container creation failed: squashfuse_ll failed to mount /x in 10s"
-NO_PROGRAM = 'FATAL:   stat /no/such/program: no such file or directory'
+NO_PROGRAM = "FATAL:   stat /no/such/program: no such file or directory"
 
 
-@pytest.mark.parametrize("words", [MOUNT_TIMED_OUT, "", "FATAL: resource temporarily unavailable", "device or resource busy"])
+@pytest.mark.parametrize(
+    "words", [MOUNT_TIMED_OUT, "", "FATAL: resource temporarily unavailable", "device or resource busy"]
+)
 def test_a_failure_without_a_lasting_cause_may_pass(words: str) -> None:
     assert sf.may_pass(words)
 
