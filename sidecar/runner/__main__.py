@@ -13,6 +13,7 @@ This file must be read by any Python, so that one that is too old can say so.
 
 import os
 import sys
+import time
 
 OLDEST = (3, 6)
 
@@ -25,11 +26,22 @@ def main():  # type: () -> int
             "another one (RunnerPython)\n"
             % (sys.executable, os.uname()[1], sys.version_info[0], sys.version_info[1], OLDEST[0], OLDEST[1])
         )
+        if sys.argv[1] == "run":
+            report_end(sys.argv[2], 128)
         return 128
     use_compiled(os.path.abspath(sys.argv[0]))
     from sidecar.runner.verbs import VERBS
 
     return VERBS[sys.argv[1]](sys.argv[2:])
+
+
+def report_end(directory, code):  # type: (str, int) -> None
+    """Report the job's code, which not every sacct tells."""
+    try:
+        with open(os.path.join(directory, "report.jsonl"), "a") as report:
+            report.write('{"fact": "job_finished", "at": %d, "code": %d}\n' % (time.time(), code))
+    except (IOError, OSError):  # two things in Python 2
+        pass
 
 
 def use_compiled(program):  # type: (str) -> None

@@ -22,8 +22,23 @@ def _run(arguments: "List[str]") -> int:
     from sidecar.runner.supervise import supervise
 
     directory, files, private, began_at = arguments
-    private = private or _private()
-    return supervise(_document(files), directory=directory, files_root=files, private=private, began_at=float(began_at))
+    try:
+        document = _document(files)
+        private = private or _private()
+    except CannotBegin:
+        _end_early(directory, private)
+        raise
+    return supervise(document, directory=directory, files_root=files, private=private, began_at=float(began_at))
+
+
+def _end_early(directory: str, private: str) -> None:
+    """Report the job's code: sacct of Slurm 22.05 prints 128 as 0."""
+    from sidecar.runner.report import Report
+    from sidecar.runner.system.folders import remove_tree
+
+    Report(os.path.join(directory, layout.REPORT), "").write(("job_finished", {"code": CANNOT_RUN}))
+    if private:
+        remove_tree(private)
 
 
 def _private() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.e2e.daemon import Daemon
@@ -67,3 +69,51 @@ def test_a_prefix_that_ends_the_job_is_told_with_its_words(own_daemon: Daemon, o
     assert "CommandPrefix" in ended(own_vk, "strict")["message"]
     assert "module: command not found" in ended(own_vk, "strict")["message"]
     assert "module: command not found" in own_daemon.cli("history", uid)
+
+
+@pytest.mark.parametrize("own_daemon", [{"RunnerPython": "/no/such/python3"}], indirect=True)
+def test_a_node_without_python_is_told_with_the_way_out(own_vk: VirtualKubelet) -> None:
+    own_vk.create_pod(a_pod("no-python", script="echo never"))
+    own_vk.wait_for("no-python", "Failed")
+
+    assert ended(own_vk, "no-python")["exitCode"] == 128
+    assert "there is no /no/such/python3 on node" in ended(own_vk, "no-python")["message"]
+    assert "RunnerPython" in own_vk.logs("no-python")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "words"),
+    [
+        ("damaged", '{"version": 1, "containers": [', "pod.json cannot be run"),
+        ("newer", '{"version": 999}', "pod.json cannot be run"),
+        ("foreign", "[1, 2]", "pod.json cannot be run"),
+        ("gone", None, "pod.json cannot be read: No such file or directory"),
+    ],
+)
+def test_a_document_that_cannot_be_run_is_one_sentence(
+    vk: VirtualKubelet, daemon: Daemon, kind: str, content: str | None, words: str
+) -> None:
+    pod = vk.create_pod(a_pod(f"document-{kind}", script="echo never", flags="--hold"))
+    document = daemon.directory(pod["metadata"]["uid"]) / "pod.json"
+    document.unlink()
+    if content is not None:
+        document.write_text(content)
+    subprocess.run(["scontrol", "release", vk.job_id_of(f"document-{kind}")], check=True)
+    vk.wait_for(f"document-{kind}", "Failed")
+
+    end = ended(vk, f"document-{kind}")
+    assert end["exitCode"] == 128
+    assert words in end["message"]
+    assert "Traceback" not in vk.logs(f"document-{kind}")
+
+
+def test_a_supervisor_that_is_gone_is_one_sentence(own_vk: VirtualKubelet, own_daemon: Daemon) -> None:
+    own_vk.create_pod(a_pod("no-supervisor", script="echo never", flags="--hold"))
+    (supervisor,) = (own_daemon.data_root / ".supervisors").glob("*.pyz")
+    supervisor.unlink()
+    subprocess.run(["scontrol", "release", own_vk.job_id_of("no-supervisor")], check=True)
+    own_vk.wait_for("no-supervisor", "Failed")
+
+    assert f"{supervisor} is gone or cannot be read on node" in ended(own_vk, "no-supervisor")["message"]
+    own_vk.create_pod(a_pod("next", script="echo well"))
+    own_vk.wait_for("next", "Succeeded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -91,3 +92,18 @@ def test_without_hard_links_no_supervisor_is_removed(tmp_path: Path, installed: 
     supervisor.keep_for(directory, tmp_path)
 
     assert installed.with_suffix(".keep").exists()
+
+
+def test_a_python_that_is_too_old_says_so_and_reports_its_code(tmp_path: Path, installed: Path) -> None:
+    arguments = [str(installed), "run", str(tmp_path), str(tmp_path), "", "0"]
+    pretence = f"import runpy, sys; sys.version_info = (3, 5, 2); sys.argv = {arguments}; "
+    done = subprocess.run(
+        [sys.executable, "-c", pretence + f"runpy.run_path({str(installed)!r}, run_name='__main__')"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 128
+    assert "is Python 3.5, and the supervisor needs 3.6 or newer" in done.stderr
+    assert json.loads((tmp_path / layout.REPORT).read_text())["code"] == 128
