@@ -40,19 +40,30 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
     """
     _check_mpi(pod, plan, site)
     return _template("job.slurm.j2").render(
+        **_begin(site),
         pod=pod,
         directory=directory,
-        site=site,
         options=_sbatch_options(pod, plan, directory, token, site),
-        pre_exec=as_lines(pod.options.pre_exec),
         has_shell_text=has_shell_text(pod, site),
         in_mesh=is_in_mesh(pod),
-        pythons=shlex.quote(site.runner_python) if site.runner_python else _USUAL_PYTHONS,
-        python_name=site.runner_python or "python3",
         supervisor=supervisor.place(site.data_root),
         supervisor_name=layout.SUPERVISOR,
         archive="" if site.shared_fs else _archive([*pod_files(pod, plan, site), _supervisor_file()]),
     )
+
+
+def call_on_this_machine(site: JobSite) -> str:
+    """Shell text that starts the supervisor as a job's script does; its first argument is the supervisor's file."""
+    return _template("call.sh.j2").render(**_begin(site))
+
+
+def _begin(site: JobSite) -> dict[str, object]:
+    """What every script needs to find the supervisor's Python."""
+    return {
+        "site": site,
+        "pythons": shlex.quote(site.runner_python) if site.runner_python else _USUAL_PYTHONS,
+        "python_name": site.runner_python or "python3",
+    }
 
 
 def as_lines(text: str) -> str:
@@ -76,6 +87,7 @@ def _template(name: str) -> Template:
     )
     environment.filters |= {
         "directive": directive,
+        "lines": as_lines,
         "quote": lambda text: shlex.quote(str(text)),
     }
     return environment.get_template(name)
