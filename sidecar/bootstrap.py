@@ -16,11 +16,12 @@ import structlog
 from anyio import CapacityLimiter
 
 from sidecar.cluster import Cluster
+from sidecar.domain.users import JobUser
 from sidecar.drain import Drain
 from sidecar.errors import CannotServe, JobFilesError, StoreError, UnknownUser
 from sidecar.health import Monitor
 from sidecar.history import History
-from sidecar.job import directory, users
+from sidecar.job import directory, places, users
 from sidecar.job.site import JobSite
 from sidecar.locks import SubmissionLocks
 from sidecar.reconciler.listening import Listener
@@ -124,6 +125,28 @@ def prepare_data_root(settings: Settings) -> None:
         raise CannotServe(
             f"DataRootFolder {root} cannot be written by user {os.getuid()}; check its owner, mode and file system"
         )
+
+
+def prepare_for_jobs(settings: Settings) -> None:
+    """Put into the data folder what jobs need beside their pods' directories.
+
+    :raises CannotServe: the jobs' program cannot be written
+    """
+    if not settings.shared_fs:
+        return
+    try:
+        places.prepare(settings.data_root_folder, list(_named_users(settings)))
+    except JobFilesError as error:
+        raise CannotServe(str(error)) from error
+
+
+def _named_users(settings: Settings) -> Iterator[JobUser]:
+    """The users whose jobs a daemon that is root surely submits."""
+    if settings.uid != 0:
+        return
+    for uid in {settings.default_uid, *(flavor.uid for flavor in settings.flavors.values())}:
+        if user := users.other_than(settings.uid, uid, None):
+            yield user
 
 
 def _make_folders(root: Path) -> None:
@@ -248,6 +271,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     for remark in settings.remarks:
         log.warning(remark)
     prepare_data_root(settings)
+    prepare_for_jobs(settings)
     with open_database(settings) as database:
         daemon = build(settings, database, environ)
         listener = listen_unix(settings.socket) if settings.socket else _listen_tcp(settings)

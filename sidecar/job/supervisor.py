@@ -11,6 +11,7 @@ import io
 import os
 import secrets
 import zipfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -57,10 +58,10 @@ def install(data_root: Path) -> None:
     :raises JobFilesError: it cannot be written
     """
     path = place(data_root)
-    if path.exists():
-        return
     beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
+        if path.exists():
+            return
         path.parent.mkdir(mode=0o711, exist_ok=True)
         path.parent.chmod(0o711)
         with beside.open("wb") as file:
@@ -70,7 +71,8 @@ def install(data_root: Path) -> None:
             os.fchmod(file.fileno(), 0o444)
         beside.rename(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise JobFilesError(f"The supervisor {path} cannot be written: {error.strerror}") from error
 
 

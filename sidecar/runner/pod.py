@@ -1,6 +1,5 @@
 """The pod: init containers one after another, then the main containers side by side, then the end of the sidecars."""
 
-
 from sidecar.runner.containers import environment
 from sidecar.runner.containers.container import Container
 from sidecar.runner.containers.environment import of_runtime
