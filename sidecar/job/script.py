@@ -28,8 +28,6 @@ from sidecar.job.site import JobSite
 from sidecar.runner.contract import layout
 
 _HERE = Path(__file__).parent
-_USUAL_PYTHONS = '/usr/bin/python3 /usr/libexec/platform-python "$(type -P python3)"'
-"""What systems have without any module: Debian's, SUSE's and Enterprise Linux's, then whatever is on PATH."""
 
 
 def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site: JobSite) -> str:
@@ -61,7 +59,7 @@ def _begin(site: JobSite) -> dict[str, object]:
     """What every script needs to find the supervisor's Python."""
     return {
         "site": site,
-        "pythons": shlex.quote(site.runner_python) if site.runner_python else _USUAL_PYTHONS,
+        "usual_pythons": " ".join(supervisor.USUAL_PYTHONS),
         "python_name": site.runner_python or "python3",
     }
 

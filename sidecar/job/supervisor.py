@@ -23,6 +23,8 @@ from sidecar.runner.contract import layout
 
 log = structlog.get_logger(__name__)
 
+USUAL_PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")
+"""What systems have without any module: Debian's and SUSE's, and Enterprise Linux's own."""
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 """The same content has the same digest, whenever it is packed."""
 
@@ -91,9 +93,17 @@ def _keep_for_ever(data_root: Path) -> None:
         marker.touch()
 
 
+def compile_calls(data_root: Path, runner_python: str) -> list[list[str]]:
+    """The calls that keep compiled code of it, for each Python that jobs use and this machine has as well."""
+    pythons = [runner_python] if runner_python else USUAL_PYTHONS
+    return [[p, "-I", "-S", str(place(data_root)), "compile"] for p in pythons if os.access(p, os.X_OK)]
+
+
 def remove_unneeded(data_root: Path) -> None:
     """Remove the supervisors of other versions that no pod needs any more."""
     current = place(data_root)
     for path in current.parent.glob("*.pyz"):
         if path != current and path.stat().st_nlink == 1 and not path.with_suffix(".keep").exists():
             path.unlink()
+            for compiled in path.parent.glob(f"{path.stem}.*.zip"):
+                compiled.unlink()

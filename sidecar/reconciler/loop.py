@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -32,6 +33,8 @@ from sidecar.submission import Submitter
 log = structlog.get_logger(__name__)
 
 REPORT_INTERVAL_SECONDS = 1.0
+MAX_REPORTS_IN_TURN = 64
+"""How many reports of quiet pods are read with each look at Slurm, in case that a bell was lost."""
 CLUSTER_INTERVAL = timedelta(seconds=60)
 LONGEST_PAUSE_SECONDS = 60.0
 
@@ -70,6 +73,7 @@ class Reconciler:
         self._wake = threading.Event()
         self._stopping = False
         self._cluster_due: datetime | None = None
+        self._last_in_turn = ""
 
     def wake(self) -> None:
         """Look at Slurm now and not only at the next interval."""
@@ -121,7 +125,7 @@ class Reconciler:
                 log.warning("reports could not be taken in", reason=str(error))
 
     def reconcile_once(self) -> None:
-        """One complete look at everything, at all reports too: what a bell has not told is found here.
+        """One complete look at everything. What a bell has not told is found here, see :meth:`_worth_reading`.
 
         :raises SlurmUnreachable: Slurm's queue cannot be read; nothing was changed
         :raises StoreError: the database cannot be written
@@ -130,10 +134,24 @@ class Reconciler:
         pods = self._open_pods()
         look = take(self._slurm, pods, self._submitter.directory_of, now=self._now())
         pods = [self._without_twins(pod, look) for pod in pods]
-        pods = self._take_in(pods, lambda pod, facts: conclude(pod, look, facts))
+        reading = self._worth_reading(pods, look)
+        pods = self._take_in(pods, lambda pod, facts: conclude(pod, look, facts), reading)
         self._deletions.carry_on(pods, self._now())
         self._settle([pod for pod in pods if not pod.is_settled])
         self._monitor.health = Health(last_success_at=self._now(), orphan_job_ids=self._orphans(look))
+
+    def _worth_reading(self, pods: Sequence[PodState], look: Look) -> set[str]:
+        """The pods whose reports may have news: those whose jobs have moved, and some of the others in turns.
+
+        So the cost of a look does not grow with pods that have nothing to tell.
+        """
+        may_report = [pod for pod in pods if _may_report(pod)]
+        if self._listener is None:
+            return {pod.uid for pod in may_report}
+        quiet = [pod.uid for pod in may_report if _is_as_known(pod, look)]
+        in_turn = _next_after(self._last_in_turn, sorted(quiet), MAX_REPORTS_IN_TURN)
+        self._last_in_turn = in_turn[-1] if in_turn else ""
+        return {pod.uid for pod in may_report} - set(quiet) | set(in_turn)
 
     def _without_twins(self, pod: PodState, look: Look) -> PodState:
         job = look.queue.get(pod.uid)
@@ -198,12 +216,15 @@ class Reconciler:
             has_ended = has_ended or facts.asks_for_a_look
             return observe.progress(pod, None, facts.settled)
 
-        self._take_in(pods, progress)
+        self._take_in(pods, progress, {pod.uid for pod in pods})
         return has_ended
 
-    def _take_in(self, pods: Sequence[PodState], conclusion: Conclusion) -> list[PodState]:
-        """Store what is new about these pods, in one transaction, and return their states afterwards."""
-        facts = {pod.uid: self._reports.read(pod) if _may_report(pod) else NewFacts() for pod in pods}
+    def _take_in(self, pods: Sequence[PodState], conclusion: Conclusion, reading: Collection[str]) -> list[PodState]:
+        """Store what is new about these pods, in one transaction, and return their states afterwards.
+
+        :param reading: UIDs of those whose reports are read
+        """
+        facts = {pod.uid: self._facts(pod, is_read=pod.uid in reading) for pod in pods}
         decisions: Mapping[str, Decide] = {
             pod.uid: _deciding(conclusion, facts[pod.uid]) for pod in pods if _has_news(pod, conclusion, facts[pod.uid])
         }
@@ -216,9 +237,28 @@ class Reconciler:
                 self._reports.taken_in(state.uid, facts[state.uid])
         return states
 
+    def _facts(self, pod: PodState, *, is_read: bool) -> NewFacts:
+        if not _may_report(pod):
+            return NewFacts()
+        return self._reports.read(pod) if is_read else self._reports.known(pod)
+
     def _orphans(self, look: Look) -> tuple[str, ...]:
         known = self._history.get_many(sorted(look.marked))
         return tuple(sorted(job.job_id for uid, jobs in look.marked.items() if uid not in known for job in jobs))
+
+
+def _is_as_known(pod: PodState, look: Look) -> bool:
+    """Whether Slurm says of the job what is on record."""
+    job = look.queue.get(pod.uid)
+    if job is None or job.state.is_terminal:
+        return False
+    return job.state.is_waiting if pod.phase is Phase.SUBMITTED else job.state.is_active
+
+
+def _next_after(last: str, uids: Sequence[str], count: int) -> list[str]:
+    """So many of these sorted UIDs, beginning after the last one of the time before."""
+    start = bisect_right(uids, last)
+    return [*uids[start:], *uids[:start]][:count]
 
 
 def _has_news(pod: PodState, conclusion: Conclusion, facts: NewFacts) -> bool:

@@ -57,8 +57,12 @@ class Reports:
 
     def read(self, pod: PodState) -> NewFacts:
         """What was added to a pod's report."""
-        before = self._taken.get(pod.uid, self._nothing)
+        before = self.known(pod)
         return _add(before, report.read(self._directory_of(pod), before.offset))
+
+    def known(self, pod: PodState) -> NewFacts:
+        """What was read before and has not been taken in, without a look at the report."""
+        return self._taken.get(pod.uid, self._nothing)
 
     def taken_in(self, uid: str, facts: NewFacts) -> None:
         """Remember that the settled facts are stored."""

@@ -6,6 +6,7 @@
     rank FILE                                  one rank of an MPI program
     clean-ranks PRIVATE                        remove what ranks left on this node
     warm                                       fetch an image into the cache
+    compile                                    keep the program's compiled code beside it, for this Python
 
 This file must be read by any Python, so that one that is too old can say so.
 """
@@ -25,9 +26,23 @@ def main():  # type: () -> int
             % (sys.executable, os.uname()[1], sys.version_info[0], sys.version_info[1], OLDEST[0], OLDEST[1])
         )
         return 128
+    use_compiled(os.path.abspath(sys.argv[0]))
     from sidecar.runner.verbs import VERBS
 
     return VERBS[sys.argv[1]](sys.argv[2:])
+
+
+def use_compiled(program):  # type: (str) -> None
+    """Take the code that was compiled for this Python, where it is beside the program and of the same owner.
+
+    To compile it anew takes 40 ms of each job.
+    """
+    path = "%s.%s.zip" % (program[: -len(".pyz")], sys.implementation.cache_tag)
+    try:
+        if os.stat(path).st_uid == os.stat(program).st_uid:
+            sys.path.insert(0, path)
+    except OSError:
+        pass
 
 
 if __name__ == "__main__":

@@ -56,8 +56,10 @@ class Job:
         self.report = Report(self.files.path(layout.REPORT), bell)
 
     def heed_signals(self) -> None:
-        """From now on SIGTERM asks the job to stop."""
+        """From now on SIGTERM asks the job to stop; other signals, which users send ahead of it, do nothing."""
         self.loop.on_signal(signal.SIGTERM, self._stop)
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+            self.loop.on_signal(number, lambda: None)
 
     def _stop(self) -> None:
         self.report.write_stopping()

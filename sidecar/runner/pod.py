@@ -168,6 +168,7 @@ class Parts:
         wanted = dict(image_config.environment_of(config, []))
         if config is not None:
             wanted.setdefault("PATH", environment.DEFAULT_PATH)
+        wanted.update(environment.injected(self.job.variables))
         wanted.update(self._names.variables())
         wanted.update(network.variables_of(self.job.document, self.job.variables))
         wanted.update(devices.variables_of(document["gpus"], self.job.variables))

@@ -10,7 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Tuple
 
+    from sidecar.runner.system.event_loop import Loop
+
     Fact = Tuple[str, Dict[str, Any]]
+
+_LAST_TRIES = 10
 
 
 class Report:
@@ -24,6 +28,7 @@ class Report:
         self._bell = bell
         self._ring = os.path.basename(os.path.dirname(path)).encode() + b"\n"
         self._is_stopping = False
+        self._unwritten = b""
 
     def write(self, *facts: "Fact") -> None:
         """Append facts in one write, so that nobody reads one without the others.
@@ -31,12 +36,26 @@ class Report:
         The file is opened anew each time: closing it is what makes a network file system hand it on.
         """
         now = round(time.time(), 3)
-        _append(self._path, b"".join(_line(kind, now, fields) for kind, fields in facts))
-        if self._bell:
-            try:
+        self._unwritten += b"".join(_line(kind, now, fields) for kind, fields in facts)
+        self._send()
+
+    def _send(self) -> None:
+        """What cannot be written now, such as on a full file system, is written with the next facts."""
+        try:
+            while self._unwritten:
+                self._unwritten = self._unwritten[_append(self._path, self._unwritten) :]
+            if self._bell:
                 _append(self._bell, self._ring)
-            except OSError:
-                pass  # the daemon also reads all reports from time to time
+        except OSError:
+            pass  # as for the bell: the daemon also reads all reports from time to time
+
+    async def finish(self, loop: "Loop") -> None:
+        """Write what could not be written so far, if that can be done in some seconds."""
+        for _ in range(_LAST_TRIES):
+            if not self._unwritten:
+                return
+            await loop.sleep(1)
+            self._send()
 
     def write_stopping(self, signal_name: str = "TERM") -> None:
         """Say once that the job was asked to stop; what follows may have its cause in that."""
@@ -54,9 +73,9 @@ def _line(kind: str, now: float, fields: "Dict[str, Any]") -> bytes:
     return json.dumps({"fact": kind, "at": now, **given}).encode("ascii") + b"\n"
 
 
-def _append(path: str, data: bytes) -> None:
+def _append(path: str, data: bytes) -> int:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(descriptor, data)
+        return os.write(descriptor, data)
     finally:
         os.close(descriptor)

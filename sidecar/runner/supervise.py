@@ -10,7 +10,7 @@ from sidecar.runner.private_folder import remove_abandoned
 from sidecar.runner.shell_environment import left_by_shell
 from sidecar.runner.system import libc, processes
 from sidecar.runner.system.event_loop import Loop
-from sidecar.runner.system.folders import remove_tree
+from sidecar.runner.system.folders import remove_tree, write_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def supervise(document: "PodDocument", *, directory: str, files_root: str, priva
         environment=left_by_shell(),
     )
     job.heed_signals()
+    if document["has_shell_text"]:
+        write_private(os.path.join(private, "supervisor.pid"), str(os.getpid()))  # the batch script's shell may stay
     job.report.write(("job_started", {"job": job.id, "node": job.node}))
     if document["deadline_seconds"]:
         job.set_deadline(document["deadline_seconds"], began_at)
@@ -41,11 +43,16 @@ async def _whole(job: Job) -> int:
     parts = Parts(job)
     try:
         code = await _run(job, parts)
-    finally:
-        if job.document["mpi"] is not None:
-            await _clean_ranks(job)
-        await processes.kill_rest(job.loop, with_session=job.document["has_shell_text"])
+    except Exception:
+        import traceback
+
+        traceback.print_exc()  # a fault of this program: the job still ends as it should
+        code = CANNOT_RUN
+    if job.document["mpi"] is not None:
+        await _clean_ranks(job)
+    await processes.kill_rest(job.loop, with_session=job.document["has_shell_text"])
     job.report.write(("job_finished", {"code": code}))
+    await job.report.finish(job.loop)
     parts.images.remove_leftovers()
     parts.mounts.remove()
     remove_tree(job.private)

@@ -22,7 +22,23 @@ def _run(arguments: "List[str]") -> int:
     from sidecar.runner.supervise import supervise
 
     directory, files, private, began_at = arguments
+    private = private or _private()
     return supervise(_document(files), directory=directory, files_root=files, private=private, began_at=float(began_at))
+
+
+def _private() -> str:
+    from sidecar.runner.private_folder import make_private
+
+    wanted = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    try:
+        folder = make_private(wanted)
+    except OSError as error:
+        where = f"{wanted} or /tmp on node {os.uname().nodename}"
+        raise CannotBegin(
+            f"no folder can be made in {where}: {error.strerror}; are they there, with free space?"
+        ) from error
+    os.environ["TMPDIR"] = os.path.join(folder, "tmp")
+    return folder
 
 
 def _proxy(arguments: "List[str]") -> int:
@@ -66,6 +82,13 @@ def _warm(_: "List[str]") -> int:
     return warm(json.loads(sys.stdin.read()))
 
 
+def _compile(arguments: "List[str]") -> int:
+    from sidecar.runner.compiled import keep_compiled
+
+    keep_compiled(os.path.abspath(sys.argv[0]))
+    return 0
+
+
 def _document(folder: str) -> "PodDocument":
     path = os.path.join(folder, layout.DOCUMENT)
     try:
@@ -95,4 +118,5 @@ VERBS: "Dict[str, Callable[[List[str]], int]]" = {
     "rank": _rank,
     "clean-ranks": _clean_ranks,
     "warm": _warm,
+    "compile": _compile,
 }

@@ -52,6 +52,17 @@ def inherited(job: "Mapping[bytes, bytes]", options: "Iterable[str]") -> "Dict[s
     }
 
 
+def injected(job: "Mapping[str, str]") -> "Dict[str, str]":
+    """What shell text of the site or the pod hands over to containers in Apptainer's own way.
+
+    Source: https://apptainer.org/docs/user/latest/environment_and_metadata.html#apptainerenv-prefix
+    """
+    found: "Dict[str, str]" = {}
+    for prefix in ("SINGULARITYENV_", "APPTAINERENV_"):
+        found.update((name[len(prefix) :], value) for name, value in job.items() if name.startswith(prefix))
+    return found
+
+
 def with_libraries(wanted: "Dict[str, str]", options: "Sequence[str]", *, image_sets_them: bool) -> None:
     """Let the container find the GPU libraries that the runtime brings.
 

@@ -3,6 +3,7 @@
 import os
 
 from sidecar.runner.containers import start_failures
+from sidecar.runner.containers.advice import advice
 from sidecar.runner.containers.ending import terminate
 from sidecar.runner.containers.inside import Inside, descriptor_of
 from sidecar.runner.containers.output import Output
@@ -10,6 +11,7 @@ from sidecar.runner.contract.exit_codes import CANNOT_RUN, KILLED, TERMINATED
 from sidecar.runner.contract.facts import MAX_MESSAGE_BYTES
 from sidecar.runner.logs import LogWriter
 from sidecar.runner.node.image_config import wrong_architecture
+from sidecar.runner.node.runtime_messages import runtime_errors
 from sidecar.runner.probes.prober import Listener, Prober, first_health
 from sidecar.runner.system.event_loop import Future
 from sidecar.runner.system.memory_kills import memory_kills
@@ -59,7 +61,7 @@ class Run(Listener):
         return await self._attend(started, kills)
 
     def _could_not_run(self, words: str, code: int) -> "tuple[int, List[Fact]]":
-        message = wrong_architecture(self._image) or start_failures.last_errors(words)
+        message = wrong_architecture(self._image) or runtime_errors(words.encode())
         return CANNOT_RUN, [
             ("container_terminated", self._which(code=CANNOT_RUN, cannot_run=code, message=message)),
         ]
@@ -169,14 +171,20 @@ class Run(Listener):
         return code, [("container_terminated", fields)]
 
     def _last_words(self, code: int, held: "Optional[int]", log_end: str) -> str:
-        """What the container left for Kubernetes."""
-        words = b""
+        """What the container left for Kubernetes; if it left nothing, what may help to understand its failure."""
+        words = self._message(held).decode("utf-8", "replace")
+        if words or code == 0:
+            return words
+        return log_end if self._document["message_from_log"] else advice(log_end, self._document["writable"])
+
+    def _message(self, held: "Optional[int]") -> bytes:
         if held is not None:
-            words = os.read(held, MAX_MESSAGE_BYTES)
-            os.close(held)
-        elif os.path.isfile(self._work + ".message"):
+            try:
+                return os.read(held, MAX_MESSAGE_BYTES)
+            finally:
+                os.close(held)
+        try:
             with open(self._work + ".message", "rb") as file:
-                words = file.read(MAX_MESSAGE_BYTES)
-        if not words and code != 0 and self._document["message_from_log"]:
-            return log_end
-        return words.decode("utf-8", "replace")
+                return file.read(MAX_MESSAGE_BYTES)
+        except OSError:
+            return b""

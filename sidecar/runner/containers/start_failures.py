@@ -24,7 +24,6 @@ _FINAL = (
     "not supported",
     "cannot be started",
 )
-_MAX_WORDS_BYTES = 1024
 
 
 def may_pass(words: str) -> bool:
@@ -47,20 +46,6 @@ def could_not_execute(code: int, log_end: str, ran_for: float) -> bool:
     """Whether the runtime could not execute the command, rather than the command having ended with this code."""
     lines = log_end.rstrip("\n").rsplit("\n", 1)
     return code == RUNTIME_FAILED and ran_for < 10 and lines[-1].startswith("FATAL:")
-
-
-def last_errors(text: str) -> str:
-    """What the runtime said last: its errors, rather than its progress."""
-    lines = [line.strip() for line in without_colours(text).splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("FATAL", "ERROR"))]
-    chosen = "\n".join(errors or lines[-3:])
-    return chosen.encode("utf-8", "replace")[-_MAX_WORDS_BYTES:].decode("utf-8", "ignore")
-
-
-def without_colours(text: str) -> str:
-    """The text without the sequences by which a terminal changes colours."""
-    parts = text.split("\x1b[")
-    return parts[0] + "".join(part.lstrip("0123456789;")[1:] for part in parts[1:])
 
 
 def cannot_run_message(command: "Sequence[str]", words: str) -> str:

@@ -47,7 +47,7 @@ def node_address() -> str:
     import socket
 
     try:
-        found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(socket.gethostname().encode(), None, socket.AF_INET, socket.SOCK_STREAM)
         known = [str(address[0]) for _, _, _, _, address in found]
     except (OSError, UnicodeError):
         known = []

@@ -8,7 +8,7 @@ import os
 import time
 
 from sidecar.runner.contract.exit_codes import KILLED, TRY_LATER
-from sidecar.runner.node import mksquashfs, pull_messages
+from sidecar.runner.node import mksquashfs, runtime_messages
 from sidecar.runner.system import files, libc, processes
 from sidecar.runner.system.event_loop import exit_code
 from sidecar.runner.system.memory_limit import memory_limit
@@ -115,7 +115,7 @@ class Pull:
             code, said = self._pull()
             if code == 0:
                 return 0
-        return TRY_LATER if pull_messages.is_transient(said) else 1
+        return TRY_LATER if runtime_messages.is_transient(said) else 1
 
     def _is_there(self) -> bool:
         if not files.is_own_and_filled(self._files.image):
@@ -162,10 +162,10 @@ class Pull:
 
     @staticmethod
     def _was_killed(code: int, said: bytes) -> bool:
-        return code == KILLED or pull_messages.tells_of_memory(said)
+        return code == KILLED or runtime_messages.tells_of_memory(said)
 
     def _advice(self) -> bytes:
-        advice = pull_messages.memory_advice(self._wanted.image, memory_limit())
+        advice = runtime_messages.memory_advice(self._wanted.image, memory_limit())
         return f"{advice}\n".encode("utf-8", "replace")
 
     def _call_runtime(self) -> int:

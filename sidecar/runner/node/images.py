@@ -149,21 +149,21 @@ class ImageStore:
         return path
 
     def _failure(self, container: "ContainerDocument", code: int) -> Pulled:
-        from sidecar.runner.node import pull_messages
+        from sidecar.runner.node import runtime_messages
         from sidecar.runner.system.memory_limit import memory_limit
 
         log = self._pod_files.pull_log(container["name"])
         if code == KILLED:  # the pull's own process, which could not say so
             with open(log, "a") as file:
-                file.write(pull_messages.memory_advice(container["image"], memory_limit()) + "\n")
-        words = pull_messages.runtime_errors(files.tail(log, _TAIL_BYTES))
+                file.write(runtime_messages.memory_advice(container["image"], memory_limit()) + "\n")
+        words = runtime_messages.runtime_errors(files.tail(log, _TAIL_BYTES))
         return Pulled(words=words, may_pass=code == TRY_LATER)
 
     def _refuse(self, container: "ContainerDocument", why: str, *, may_pass: bool = False) -> Pulled:
         """There is no image, and no program has said why."""
-        from sidecar.runner.node import pull_messages
+        from sidecar.runner.node import runtime_messages
 
-        words = pull_messages.cut(f"ERROR: {why}")
+        words = runtime_messages.cut(f"ERROR: {why}")
         try:
             log = _open_log(self._pod_files.pull_log(container["name"]))
             with open(log, "w", errors="replace") as file:

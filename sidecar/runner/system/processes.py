@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set
 
 CANNOT_EXECUTE = 126
+_CHANGED_SIGNALS = (
+    *(signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2),
+    *(signal.SIGPIPE, signal.SIGXFSZ),
+)
+"""Signals that this program, or Python, treats in a way of its own."""
 
 
 class Child:
@@ -82,7 +87,7 @@ def fork(loop: Loop, action: "Callable[[], int]") -> Child:
     code = CANNOT_EXECUTE
     try:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGHUP, signal.SIGINT):
+        for number in _CHANGED_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         libc.die_with_parent()
         if os.getppid() == parent:

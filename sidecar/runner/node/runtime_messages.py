@@ -1,4 +1,4 @@
-"""What a pull said: its errors, whether they may pass, and advice where memory was too little."""
+"""What a runtime said: its errors, whether they may pass, and advice where memory was too little for a pull."""
 
 from sidecar.runner.contract.facts import MAX_CHECK_BYTES
 
