@@ -1,84 +1,71 @@
-"""Environment, command and arguments as bash reads them."""
+"""What of a pod reaches its document, and what is refused because no process can be given it."""
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.domain.pod import Container, FilesVolume, VolumeFile
 from sidecar.errors import UnsupportedPod
-from sidecar.job.contents import container_text, pod_files
+from sidecar.job.contents import pod_files
+from sidecar.job.document import pod_document_of
+from sidecar.job.site import JobSite
+from sidecar.runner.contract import pod_document
+from sidecar.runner.contract.pod_document import node_fact
 from tests.jobs import a_container, a_plan, a_pod
 
-NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
-    lambda name: name not in {"HOME", "APPEND_PATH", "PREPEND_PATH"}
-)
-TEXTS = st.text(alphabet=st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=40)
-READ_BACK = r"""
-set +o posix
-sidecar_env() { printf '%s\0%s\0' "$1" "$2"; }
-. "$1"
-printf '%s\0' "${#sidecar_command[@]}" "${sidecar_command[@]}" "${sidecar_arguments[@]}" "${sidecar_home-none}"
-"""
+SITE = JobSite(data_root=Path("/data"))
+NAMES = st.text(alphabet=st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="="), min_size=1)
+TEXTS = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 
 
-def read_back(text: bytes, tmp_path: Path, locale: str) -> list[str]:
-    path = tmp_path / "container.sh"
-    path.write_bytes(text)
-    done = subprocess.run(
-        ["bash", "-c", READ_BACK, "bash", str(path)], capture_output=True, check=True, env={"LC_ALL": locale}
-    )
-    return done.stdout.decode().split("\0")[:-1]
+def document_of(container: Container, site: JobSite = SITE) -> pod_document.ContainerDocument:
+    """The container as a job reads it back."""
+    pod = a_pod(container)
+    document = pod_document.decode(pod_document.encode(pod_document_of(pod, a_plan(pod), site)))
+    return document["containers"][0]
 
 
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_any_environment_and_arguments_survive_bash(tmp_path_factory: pytest.TempPathFactory, locale: str) -> None:
-    tmp_path = tmp_path_factory.mktemp("bash")
+@given(st.dictionaries(NAMES, TEXTS, max_size=4), st.lists(TEXTS, max_size=3), st.lists(TEXTS, max_size=3))
+def test_every_name_value_and_word_reaches_the_job(env: dict[str, str], command: list[str], args: list[str]) -> None:
+    document = document_of(a_container("main", *command, args=tuple(args), env=env))
 
-    @settings(max_examples=60, deadline=None)
-    @given(st.dictionaries(NAMES, TEXTS, max_size=4), st.lists(TEXTS, max_size=3), st.lists(TEXTS, max_size=3))
-    def check(env: dict[str, str], command: list[str], args: list[str]) -> None:
-        container = a_container("main", *command, args=tuple(args), env=env)
-        variables = [text for item in env.items() for text in item]
-        expected = [*variables, str(len(command)), *command, *args, "none"]
-        if not command and not args:
-            return  # bash prints one empty string for no argument at all
-        assert read_back(container_text(container), tmp_path, locale) == expected
-
-    check()
+    assert [tuple(pair) for pair in document["env"]] == list(env.items())
+    assert (document["command"], document["args"]) == (command, args)
 
 
-def test_home_is_handed_to_the_runtime_and_the_last_of_two_values_counts(tmp_path: Path) -> None:
-    container = a_container("main", "true", env={"HOME": "/a b'c"})
-
-    assert read_back(container_text(container), tmp_path, "C")[-1] == "/a b'c"
-
-
-@pytest.mark.parametrize("name", ["a.b", "a-b", "1a", "", "é", "a=b", "a\n", "PREPEND_PATH"])
+@pytest.mark.parametrize("name", ["", "a=b", "a\0", "APPTAINER_NAME", "APPTAINER_CONTAINER", "APPTAINER_INSTANCE"])
 def test_a_name_that_cannot_be_passed_on_is_refused_without_its_value(name: str) -> None:
     with pytest.raises(UnsupportedPod) as failure:
-        container_text(a_container("main", "true", env={name: "s3cr3t"}))
+        document_of(a_container("main", "true", env={name: "s3cr3t"}))
 
     assert str(failure.value).startswith(f"container main: environment variable {name}")
     assert "s3cr3t" not in str(failure.value)
 
 
-@pytest.mark.parametrize("home", ["", "relative", "/a:/b"])
-def test_a_home_that_the_runtime_would_not_take_is_refused(home: str) -> None:
-    with pytest.raises(UnsupportedPod, match="environment variable HOME"):
-        container_text(a_container("main", "true", env={"HOME": home}))
+def test_names_of_apptainers_own_mean_nothing_to_enroot() -> None:
+    container = a_container("main", "true", env={"APPTAINER_NAME": "mine"})
+
+    assert document_of(container, JobSite(data_root=Path("/data"), runtime="enroot"))["env"] == [
+        ["APPTAINER_NAME", "mine"]
+    ]
 
 
-@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "\0nodeName", "\0other\0"])
 def test_text_that_no_process_can_be_given_is_refused(text: str) -> None:
     with pytest.raises(UnsupportedPod, match="environment variable A holds"):
-        container_text(a_container("main", "true", env={"A": text}))
+        document_of(a_container("main", "true", env={"A": text}))
     with pytest.raises(UnsupportedPod, match="container main: args holds"):
-        container_text(a_container("main", args=(text,)))
+        document_of(a_container("main", args=(text,)))
+
+
+def test_what_stands_for_something_of_the_node_reaches_the_job() -> None:
+    url = f"http://{node_fact('podIP')}:80"
+
+    assert document_of(a_container("main", url, env={"URL": url}))["env"] == [["URL", url]]
 
 
 LONGEST_VALUE = 128 * 1024 - 1 - len("SINGULARITYENV_A=")
@@ -90,7 +77,7 @@ def test_what_a_process_can_be_given_is_taken_to_the_last_byte() -> None:
         "main", "x" * LONGEST_WORD, args=("é" * (LONGEST_WORD // 2),), env={"A": "v" * LONGEST_VALUE}
     )
 
-    assert b"v" * LONGEST_VALUE in container_text(container)
+    assert document_of(container)["env"] == [["A", "v" * LONGEST_VALUE]]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +92,7 @@ def test_what_a_process_can_be_given_is_taken_to_the_last_byte() -> None:
 )
 def test_more_is_refused_by_name_without_its_text(container: Container, words: str) -> None:
     with pytest.raises(UnsupportedPod, match=f"^container main: .*{words}") as failure:
-        container_text(container)
+        document_of(container)
 
     assert len(str(failure.value)) < 300
 
@@ -115,7 +102,7 @@ def test_a_volume_s_file_stays_inside_its_volume(path: str) -> None:
     pod = a_pod(volumes=(FilesVolume(name="v", files=(VolumeFile(path=path, content=b""),)),))
 
     with pytest.raises(UnsupportedPod, match=r"volume v: .* is not a path inside the volume"):
-        pod_files(pod, a_plan(pod))
+        pod_files(pod, a_plan(pod), SITE)
 
 
 def test_no_secret_is_shown_by_repr() -> None:
@@ -124,4 +111,4 @@ def test_no_secret_is_shown_by_repr() -> None:
         volumes=(FilesVolume(name="v", files=(VolumeFile(path="f", content=b"s3cr3t"),)),),
     )
 
-    assert "s3cr3t" not in repr(pod_files(pod, a_plan(pod)))
+    assert "s3cr3t" not in repr(pod_files(pod, a_plan(pod), SITE))

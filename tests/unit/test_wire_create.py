@@ -153,7 +153,7 @@ def test_field_references_left_by_interlink_are_resolved() -> None:
     ("value_from", "error"),
     [
         ({"secretKeyRef": {"name": "s", "key": "k"}}, UnsupportedPod),
-        ({"fieldRef": {"fieldPath": "status.hostIP"}}, UnsupportedPod),
+        ({"fieldRef": {"fieldPath": "status.qosClass"}}, UnsupportedPod),
         ({"resourceFieldRef": {"resource": "limits.cpu"}}, UnsupportedPod),
         ({"fieldRef": {}}, MalformedRequest),
         ("x", MalformedRequest),
