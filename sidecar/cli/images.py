@@ -15,6 +15,7 @@ from sidecar.cli.console import age, iso, note, print_json, print_table, say
 from sidecar.domain import logins
 from sidecar.domain.images import resolve
 from sidecar.domain.logins import Login
+from sidecar.domain.shell_text import as_lines
 from sidecar.errors import JobFilesError, SlurmError, UnsupportedPod
 from sidecar.job import images, registry_logins, script, supervisor
 from sidecar.job.images import CachedImage
@@ -124,7 +125,7 @@ def _pull(
         "login": logins.as_config(login, image).decode() if login else "",
         "runtime": site.runtime,
         "runtime_program": site.runtime_program,
-        "runtime_prefix": script.as_lines(site.runtime_prefix),
+        "runtime_prefix": as_lines(site.runtime_prefix),
         "bash": site.bash_path,
     }
     with TemporaryDirectory(prefix="slurm-sidecar-warm-") as folder:

@@ -9,6 +9,7 @@ from sidecar.domain import devices, logins
 from sidecar.domain.health import Action, ExecAction, GrpcAction, HttpAction, Probe, SleepAction, TcpAction
 from sidecar.domain.plan import JobPlan, PlannedContainer
 from sidecar.domain.pod import ClaimVolume, Container, EmptyDirVolume, FilesVolume, HostPathVolume, Mount, Pod, Volume
+from sidecar.domain.shell_text import as_lines
 from sidecar.errors import UnsupportedPod
 from sidecar.job import images, limits
 from sidecar.job.request_target import request_target
@@ -86,7 +87,7 @@ def _site(site: JobSite) -> SiteDocument:
         "bash": site.bash_path,
         "runtime": site.runtime,
         "runtime_program": site.runtime_program,
-        "runtime_prefix": site.runtime_prefix,
+        "runtime_prefix": as_lines(site.runtime_prefix),
         "allowed_paths": list(site.allowed_host_paths),
         "protected_paths": list(site.protected_paths),
         "max_restarts": site.most_restarts,

@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, sel
 
 from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import Pod
+from sidecar.domain.shell_text import as_lines
 from sidecar.errors import UnsupportedPod
 from sidecar.job import supervisor
 from sidecar.job.contents import PodFile, pod_files
@@ -62,11 +63,6 @@ def _begin(site: JobSite) -> dict[str, object]:
         "usual_pythons": " ".join(supervisor.USUAL_PYTHONS),
         "python_name": site.runner_python or "python3",
     }
-
-
-def as_lines(text: str) -> str:
-    """Shell text with the ends of lines that a shell, and sbatch, can read."""
-    return text.replace("\r\n", "\n")
 
 
 def _supervisor_file() -> PodFile:
