@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +15,10 @@ from sidecar.cli.console import age, iso, note, print_json, print_table, say
 from sidecar.domain import logins
 from sidecar.domain.images import resolve
 from sidecar.domain.logins import Login
+from sidecar.domain.shell_text import as_lines
 from sidecar.errors import JobFilesError, SlurmError, UnsupportedPod
-from sidecar.job import images, registry_logins, supervisor
+from sidecar.job import images, registry_logins, script, supervisor
 from sidecar.job.images import CachedImage
-from sidecar.runner.contract import layout
 from sidecar.settings import Settings
 from sidecar.slurm.process import Answer, Call, run
 
@@ -116,28 +115,25 @@ def _logins(file: Path | None) -> tuple[Login, ...]:
 def _pull(
     settings: Settings, image: str, key: str, login: Login | None, namespace: str, environ: Mapping[str, str]
 ) -> Answer:
-    """One pull by the jobs' own program, with the cache's lock."""
+    """One pull as a job makes it, with the cache's lock."""
     site = job_site(settings)
     wanted = {
-        "data_root": str(settings.data_root_folder),
+        "data_root": str(site.data_root),
         "image": image,
         "key": key,
         "namespace": namespace if login else "",
         "login": logins.as_config(login, image).decode() if login else "",
         "runtime": site.runtime,
         "runtime_program": site.runtime_program,
-        "runtime_prefix": site.runtime_prefix,
+        "runtime_prefix": as_lines(site.runtime_prefix),
         "bash": site.bash_path,
     }
     with TemporaryDirectory(prefix="slurm-sidecar-warm-") as folder:
-        file = Path(folder, layout.SUPERVISOR)
+        file = Path(folder, "supervisor.pyz")
         file.write_bytes(supervisor.packed())
-        after_prefix = [site.bash_path, "-c", f'{site.command_prefix}\nexec "$@"', "bash"]
+        argv = [site.bash_path, "-c", script.call_on_this_machine(site), "bash", str(file), "warm"]
         call = Call(
-            argv=[*after_prefix, sys.executable, "-I", "-S", str(file), "warm"],
-            environment=dict(environ),
-            timeout_seconds=_LONGEST_PULL_SECONDS,
-            stdin=json.dumps(wanted).encode(),
+            argv=argv, environment=dict(environ), timeout_seconds=_LONGEST_PULL_SECONDS, text=json.dumps(wanted)
         )
         return run(call)
 

@@ -120,7 +120,11 @@ def _keep_for_ever(data_root: Path) -> None:
 
 
 def compile_calls(data_root: Path, runner_python: str) -> list[list[str]]:
-    """The calls that keep compiled code of it, for each Python that jobs use and this machine has as well."""
+    """The calls that keep compiled code of it, for each Python that jobs use and this machine has as well; none where
+    there is such code already.
+    """
+    if list(place(data_root).parent.glob(f"{place(data_root).stem}.*.zip")):
+        return []
     pythons = [runner_python] if runner_python else USUAL_PYTHONS
     return [[p, "-I", "-S", str(place(data_root)), "compile"] for p in pythons if os.access(p, os.X_OK)]
 

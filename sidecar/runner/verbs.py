@@ -89,18 +89,12 @@ def _clean_ranks(arguments: "List[str]") -> int:
     return 0
 
 
-def _warm(arguments: "List[str]") -> int:
+def _warm(_: "List[str]") -> int:
     import json
 
     from sidecar.runner.node.image_warm import warm
-    from sidecar.runner.runtimes.apptainer import Apptainer
-    from sidecar.runner.runtimes.enroot import Enroot
 
-    wanted = json.loads(sys.stdin.read())
-    program = wanted["runtime_program"]
-    if wanted["runtime"] == "enroot":
-        return warm(wanted, lambda folder: Enroot(program, os.path.join(folder, "enroot")))
-    return warm(wanted, lambda _: Apptainer(program))
+    return warm(json.loads(sys.stdin.read()))
 
 
 def _compile(arguments: "List[str]") -> int:
