@@ -1,7 +1,7 @@
 """What ``check --job`` asks of a node, and what its job answers in one line after :data:`MARK`."""
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # novm
     from typing import List, TypedDict
 
     class WantedOfNode(TypedDict):
