@@ -58,8 +58,9 @@ fetch_pythons() {
 
 # Root's own are in a folder that nobody else can enter, and know where they are.
 copy_pythons_of_pyenv() {
-    local version
-    for version in "$HOME"/.pyenv/versions/3.*; do
+    local version versions
+    mapfile -t versions < <(printf '%s\n' "$HOME"/.pyenv/versions/3.* | sort -V)
+    for version in "${versions[0]}" "${versions[-1]}"; do
         [[ -x $version/bin/python3 && ! -e $FETCHED/${version##*/} ]] || continue
         if ! quietly copy_python_of_pyenv "$version"; then say "not copied: $version"; fi
     done
@@ -78,6 +79,7 @@ copy_python_of_pyenv() {
 }
 
 # The program finds its library by a path that is written in it.
+# shellcheck disable=SC2016 # the linker expands it
 RELOCATE='
 import os, sys
 version, program = sys.argv[1], os.path.realpath(sys.argv[2])
