@@ -18,10 +18,10 @@ from anyio import CapacityLimiter
 from sidecar.cluster import Cluster
 from sidecar.domain.users import JobUser
 from sidecar.drain import Drain
-from sidecar.errors import CannotServe, JobFilesError, StoreError, UnknownUser
+from sidecar.errors import CannotServe, JobFilesError, SlurmError, StoreError, UnknownUser
 from sidecar.health import Monitor
 from sidecar.history import History
-from sidecar.job import directory, places, users
+from sidecar.job import directory, places, supervisor, users
 from sidecar.job.site import JobSite
 from sidecar.locks import SubmissionLocks
 from sidecar.reconciler.listening import Listener
@@ -29,6 +29,7 @@ from sidecar.reconciler.loop import Reconciler
 from sidecar.service import Service
 from sidecar.settings import Settings
 from sidecar.slurm.client import Programs, SlurmClient
+from sidecar.slurm.process import Call, run
 from sidecar.store import engine, migrate
 from sidecar.submission import Submitter
 from sidecar.web.app import application
@@ -38,6 +39,7 @@ from sidecar.web.server import SHUTDOWN_SECONDS, Server, listen, listen_unix
 log = structlog.get_logger(__name__)
 
 
+_COMPILE_SECONDS = 60.0
 _CREATES_AT_ONCE = 16
 """More sbatch calls at a time than this only wait for one another in Slurm's controller."""
 
@@ -138,6 +140,19 @@ def prepare_for_jobs(settings: Settings) -> None:
         places.prepare(settings.data_root_folder, list(_named_users(settings)))
     except JobFilesError as error:
         raise CannotServe(str(error)) from error
+    # Jobs run without it, only slower, so nobody waits for it.
+    threading.Thread(target=_compile_supervisor, args=(settings,), name="compile", daemon=True).start()
+
+
+def _compile_supervisor(settings: Settings) -> None:
+    for argv in supervisor.compile_calls(settings.data_root_folder, settings.runner_python):
+        try:
+            answer = run(Call(argv=argv, environment={}, timeout_seconds=_COMPILE_SECONDS))
+        except SlurmError as error:
+            log.warning("the jobs' program was not compiled", reason=str(error))
+            continue
+        if answer.code:
+            log.warning("the jobs' program was not compiled", python=argv[0], reason=answer.stderr.strip()[-200:])
 
 
 def _named_users(settings: Settings) -> Iterator[JobUser]:

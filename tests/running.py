@@ -16,6 +16,8 @@ from sidecar.job.paths import PodDirectory
 from sidecar.runner.contract import layout
 from tests.jobs import a_container, a_pod
 
+STAYS = "trap 'exit 143' TERM; echo up; while :; do sleep 0.1; done"
+"""Of a container that runs until it is told to end: as process 1 it must heed the signal itself."""
 NASTY = "a\"b'c $HOME `id` $(id) \\ \\n \n\n tab\t é ☃ %s {} ! \x01 \x7f end\n"
 Starter = Callable[..., "Job"]
 
@@ -73,16 +75,22 @@ def words_of(path: Path) -> list[str]:
 
 
 def running(words: str) -> list[int]:
-    """Processes whose command line holds these words."""
+    """Processes that began during these tests and whose command line holds these words."""
+    began = _began_at(Path("/proc/self"))
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if words in line and _began_at(folder) >= began:
+                found.append(int(folder.name))
         except OSError:
             continue
-        if words in line:
-            found.append(int(path.parent.name))
     return found
+
+
+def _began_at(process: Path) -> int:
+    """In the kernel's ticks since its start."""
+    return int((process / "stat").read_text().rpartition(")")[2].split()[19])
 
 
 def start_script(script: Path, tmp_path: Path, job_id: str) -> subprocess.Popen[str]:
@@ -98,6 +106,7 @@ def start_script(script: Path, tmp_path: Path, job_id: str) -> subprocess.Popen[
         "USER": os.environ.get("USER", "nobody"),
         "LC_ALL": "C.UTF-8",
         "TMPDIR": str(node_tmp),
+        "HOSTNAME": "as-slurm-calls-the-node",
         "SLURM_JOB_ID": job_id,
         "SLURM_NTASKS": "2",
         "HOST_ONLY": "leaks",

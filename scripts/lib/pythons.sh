@@ -118,10 +118,25 @@ unpack_python_of_debian() {
     timeout 120 "${apt[@]}" update || return 1
     (cd "$place/packages" && timeout 120 "${apt[@]}" download "python$version-minimal" "libpython$version-minimal" \
         "libpython$version-stdlib") || return 1
+    if [[ $release == sid ]]; then # newer than this machine's libraries
+        (cd "$place/packages" && timeout 120 "${apt[@]}" download libc6 libssl3t64 libffi8 libexpat1 zlib1g libzstd1) ||
+            return 1
+    fi
     for file in "$place"/packages/*.deb; do dpkg -x "$file" "$place/python" || return 1; done
+    if [[ $release == sid ]]; then wrap_python "$place/python" "$version" "$FETCHED/debian-$version" || return 1; fi
     chmod -R a+rX "$place/python"
     install -d -m 755 "$FETCHED"
     mv "$place/python" "$FETCHED/debian-$version"
+}
+
+# wrap_python TREE VERSION PLACE: let it be started by the linker, and with the libraries, that came with it.
+wrap_python() {
+    local program=usr/bin/python$2 linker
+    linker=$(cd "$1" && find . -name 'ld-linux*.so.*' | head -n 1) && [[ -n $linker ]] || return 1
+    mv "$1/$program" "$1/$program.real"
+    printf '#!/bin/sh\nexec %s --library-path %s --argv0 "$0" %s "$@"\n' \
+        "$3/$linker" "$3/$(dirname "$linker")" "$3/$program.real" >"$1/$program"
+    chmod 755 "$1/$program" "$1/$linker"
 }
 
 # Where this machine has its own packages from, but for security updates, which are elsewhere.

@@ -156,7 +156,7 @@ def _container(planned: PlannedContainer, pod: Pod, gpus: devices.GpuShare | Non
 
 def _environment(container: Container, where: str, runtime: str) -> Iterator[tuple[str, str]]:
     for name, value in container.env:
-        variable = f"{where}: environment variable {name}"
+        variable = f"{where}: environment variable {name.encode(errors='backslashreplace').decode()}"
         if "=" in name or not name:
             raise UnsupportedPod(f"{variable}: no process can be given a variable with this name")
         if name in _READ_ONLY_NAMES and runtime != "enroot":

@@ -26,7 +26,7 @@ def check(container: Container) -> None:
     """
     where = f"container {container.name}"
     for name, value in container.env:
-        most = _LONGEST_BYTES - len(f"{_PREFIX}{name}=".encode())
+        most = _LONGEST_BYTES - len(f"{_PREFIX}{name}=".encode(errors="surrogatepass"))
         _check_length(f"{where}: environment variable {name}", value, most)
     for kind, words in (("command", container.command), ("args", container.args)):
         for word in words:

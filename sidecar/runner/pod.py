@@ -145,7 +145,7 @@ class Parts:
             config=config,
             words=[self._on_node(word) for word in image_config.command_of(document, config)],
             variables=self._variables(document, config),
-            defaults=environment.inherited(self.job.environment, document["runtime_options"]),
+            defaults=self._defaults(document),
             binds=binds,
             working_dir=document["working_dir"] or (config.working_dir or "/" if config else ""),
             hostname=self._names.hostname,
@@ -159,6 +159,11 @@ class Parts:
 
             return MpiLauncher(self.job, recipe)
         return ApptainerLauncher(self.job, recipe, work)
+
+    def _defaults(self, document: "ContainerDocument") -> "Dict[str, str]":
+        """What holds where the image itself says nothing; an image without scripts of its own has not even a PATH."""
+        inherited = environment.inherited(self.job.environment, document["runtime_options"])
+        return {"PATH": environment.DEFAULT_PATH, **inherited}
 
     def _on_node(self, text: str) -> str:
         return with_node_facts(text, self._facts)

@@ -68,6 +68,18 @@ def test_what_stands_for_something_of_the_node_reaches_the_job() -> None:
     assert document_of(a_container("main", url, env={"URL": url}))["env"] == [["URL", url]]
 
 
+def test_the_document_and_the_volumes_files_are_there_with_their_modes() -> None:
+    files = (VolumeFile(path="deep/tool", content=b"#!", mode=0o4755), VolumeFile(path="key", content=b"k", mode=0o400))
+    pod = a_pod(volumes=(FilesVolume(name="conf", files=files),))
+    document, *others = pod_files(pod, a_plan(pod), SITE)
+
+    assert (str(document.path), document.mode) == ("pod.json", 0o600)
+    assert [(str(file.path), file.content, file.mode) for file in others] == [
+        ("volumes/conf/deep/tool", b"#!", 0o755),
+        ("volumes/conf/key", b"k", 0o400),
+    ]
+
+
 LONGEST_VALUE = 128 * 1024 - 1 - len("SINGULARITYENV_A=")
 LONGEST_WORD = 128 * 1024 - 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sidecar.errors import JobFilesError
 from sidecar.job import directory
 from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
+from sidecar.runner.contract import layout
 from tests.jobs import UID, a_container, a_plan, a_pod
 
 FILES = FilesVolume(
@@ -30,6 +32,11 @@ def write(root: Path, *, shared_fs: bool = True, pod: Pod | None = None, token: 
     return directory.write(pod, a_plan(pod), root=root, token=token, site=site)
 
 
+def entries(root: Path) -> list[str]:
+    """What is in the data folder beside the supervisors."""
+    return sorted(path.name for path in root.iterdir() if path.name != layout.SUPERVISORS)
+
+
 def modes(root: Path) -> dict[str, str]:
     return {str(p.relative_to(root)): f"{p.stat().st_mode & 0o7777:o}" for p in [root, *sorted(root.rglob("*"))]}
 
@@ -44,10 +51,10 @@ def test_everything_is_there_with_its_mode_whatever_the_umask(tmp_path: Path) ->
     assert files.root == tmp_path / f"lab-{UID}"
     assert modes(files.root) == {
         ".": "700",
-        "containers": "700",
-        "containers/main.sh": "600",
         "job.slurm": "600",
         "logs": "700",
+        "pod.json": "600",
+        "supervisor.pyz": "444",
         "volumes": "700",
         "volumes/conf": "700",
         "volumes/conf/deep": "700",
@@ -56,7 +63,7 @@ def test_everything_is_there_with_its_mode_whatever_the_umask(tmp_path: Path) ->
         "volumes/conf/key": "400",
     }
     assert (files.volume("conf") / "key").read_bytes() == b"s3cr3t"
-    assert list(tmp_path.iterdir()) == [files.root]
+    assert entries(tmp_path) == [files.root.name]
 
 
 def test_where_nodes_do_not_see_it_only_the_script_is_written(tmp_path: Path) -> None:
@@ -84,7 +91,7 @@ def test_a_directory_nobody_has_claimed_is_replaced(tmp_path: Path) -> None:
     files = write(tmp_path, token="second")
 
     assert ":second" in files.script.read_text()
-    assert list(tmp_path.iterdir()) == [files.root]
+    assert entries(tmp_path) == [files.root.name]
 
 
 def test_a_claimed_directory_is_never_touched(tmp_path: Path) -> None:
@@ -94,12 +101,24 @@ def test_a_claimed_directory_is_never_touched(tmp_path: Path) -> None:
     with pytest.raises(JobFilesError, match="A job has claimed"):
         write(tmp_path, token="second")
     assert ":first" in files.script.read_text()
-    assert list(tmp_path.iterdir()) == [files.root]
+    assert entries(tmp_path) == [files.root.name]
 
 
 def test_without_a_data_folder_the_error_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(JobFilesError, match=r"No such file or directory.*DataRootFolder"):
         write(tmp_path / "absent")
+
+
+def test_the_supervisor_is_kept_once_and_held_by_every_pods_directory(tmp_path: Path) -> None:
+    first = write(tmp_path)
+    second = write(tmp_path, pod=replace(a_pod(), uid="another"))
+    (kept,) = (tmp_path / layout.SUPERVISORS).iterdir()
+
+    assert kept.stat().st_ino == (first.root / layout.SUPERVISOR).stat().st_ino
+    assert kept.stat().st_ino == (second.root / layout.SUPERVISOR).stat().st_ino
+    assert kept.stat().st_nlink == 3
+    directory.remove(first)
+    assert kept.stat().st_nlink == 2
 
 
 def test_a_full_disk_leaves_nothing_behind_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +130,7 @@ def test_a_full_disk_leaves_nothing_behind_and_is_named(tmp_path: Path, monkeypa
     with pytest.raises(JobFilesError, match="No space left on device") as failure:
         write(tmp_path)
     assert "s3cr3t" not in str(failure.value)
-    assert list(tmp_path.iterdir()) == []
+    assert entries(tmp_path) == []
 
 
 def test_two_files_where_only_one_can_be_are_an_error(tmp_path: Path) -> None:
@@ -133,7 +152,7 @@ def test_removing_takes_everything_with_it_but_never_follows_a_link(tmp_path: Pa
     locked.chmod(0)
     directory.remove(files)
 
-    assert list(tmp_path.iterdir()) == [keep]
+    assert entries(tmp_path) == [keep.name]
     assert keep.stat().st_mode & 0o777 == 0o500
 
 
@@ -148,7 +167,7 @@ def test_marking_as_deleted_keeps_the_files_and_needs_none(tmp_path: Path) -> No
 
     assert files.deleted.exists()
     assert files.script.exists()
-    assert list(tmp_path.iterdir()) == [files.root]
+    assert entries(tmp_path) == [files.root.name]
 
 
 @pytest.mark.parametrize("name", ["grace", "deleted"])
@@ -173,4 +192,4 @@ def test_leftovers_of_a_killed_sidecar_are_removed_and_nothing_else(tmp_path: Pa
     (tmp_path / ".images").mkdir()
     directory.remove_abandoned(tmp_path)
 
-    assert sorted(tmp_path.iterdir()) == [tmp_path / ".images", files.root]
+    assert entries(tmp_path) == [".images", files.root.name]

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sidecar.job
 from sidecar.domain.logins import Login
 from sidecar.domain.pod import (
     EmptyDirVolume,
@@ -25,14 +24,14 @@ from sidecar.domain.pod import (
     VolumeFile,
 )
 from sidecar.errors import UnsupportedPod
-from sidecar.job import script
+from sidecar.job import script, supervisor
 from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
+from sidecar.runner.contract import layout
 from tests.jobs import UID, a_container, a_plan, a_pod, an_init_container
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "job.slurm"
-RUNNER_BEGIN = "\nsidecar_stopping="
-RUNNER_END = "# ---- This pod.\n"
+PAGE_BYTES = 3072
 SITE = JobSite(
     data_root=Path("/scratch/pods of ours"),
     bash_path="/usr/bin/bash",
@@ -96,30 +95,39 @@ def rendered(pod: Pod, site: JobSite = SITE, **plan: str) -> str:
     return script.render(pod, job_plan, directory=directory, token="c0ffee", site=site)
 
 
-def without_runner(text: str) -> str:
-    head, _, rest = text.partition(RUNNER_BEGIN)
-    return f"{head}\n... the runner ...\n\n{RUNNER_END}{rest.partition(RUNNER_END)[2]}"
-
-
-def test_the_script_of_a_pod_with_everything_is_the_golden_one(tmp_path: Path) -> None:
-    text = without_runner(rendered(everything()))
+def test_the_script_of_a_pod_with_everything_is_the_golden_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "place", lambda root: Path(layout.supervisor(str(root), "0123456789abcdef")))
+    text = rendered(everything())
     (tmp_path / "job.slurm").write_text(text)
 
     assert text == GOLDEN.read_text(), f"if this is meant: cp {tmp_path}/job.slurm {GOLDEN}"
 
 
+def test_without_texts_of_the_site_and_the_pod_the_script_is_one_page() -> None:
+    text = rendered(a_pod(), JobSite(data_root=Path("/scratch/slurm-sidecar")))
+    own = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#SBATCH"))
+
+    assert len(own.encode()) <= PAGE_BYTES
+
+
+def with_archive_emptied(text: str) -> str:
+    head, _, rest = text.partition("<<'SIDECAR_FILES'")
+    return head + rest.partition("\n")[0] + rest.rpartition("SIDECAR_FILES")[2] if rest else text
+
+
+@pytest.mark.parametrize("in_mesh", [False, True])
 @pytest.mark.parametrize("shared_fs", [True, False])
-def test_shellcheck_finds_nothing_in_a_whole_script(tmp_path: Path, shared_fs: bool) -> None:
+@pytest.mark.parametrize("site", [SITE, JobSite(data_root=Path("/data"))], ids=["everything", "nothing"])
+def test_shellcheck_finds_nothing_in_a_whole_script(
+    tmp_path: Path, site: JobSite, shared_fs: bool, in_mesh: bool
+) -> None:
     path = tmp_path / "job.slurm"
-    site = JobSite(data_root=Path("/data"), runtime_prefix="nice", shared_fs=shared_fs)
-    path.write_text(rendered(a_pod(), site))
-    # 2329: functions called by traps or containers/*.sh; 2154: arrays assigned there.
-    done = subprocess.run(
-        [shutil.which("shellcheck") or "shellcheck", "--shell=bash", "--exclude=SC2329,SC2317,SC2154", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    pre_exec = "cat <<'EOF' > $TMPDIR/mesh.sh\nEOF" if in_mesh else 'echo "$TMPDIR"'
+    pod = a_pod(options=replace(OPTIONS, pre_exec=pre_exec)) if site is SITE or in_mesh else a_pod()
+    path.write_text(with_archive_emptied(rendered(pod, replace(site, shared_fs=shared_fs))))
+    # 2086: in the text of mesh.sh's own making; 2154, 2317, 2329: names and functions that traps and eval use.
+    call = [shutil.which("shellcheck") or "shellcheck", "--shell=bash", "--exclude=SC2329,SC2317,SC2154,SC2086"]
+    done = subprocess.run([*call, str(path)], capture_output=True, text=True, check=False)
 
     assert done.stdout == ""
     assert done.returncode == 0
@@ -132,7 +140,8 @@ def test_directives_come_before_any_command_and_the_sidecar_s_own_come_last() ->
 
     assert lines[1 : 1 + len(directives)] == directives
     assert first_command > len(directives)
-    assert directives[2:4] == ["#SBATCH --cpus-per-task=2", "#SBATCH --constraint=a&b"]
+    assert directives[:3] == ["#SBATCH --export=ALL", "#SBATCH --no-requeue", "#SBATCH --propagate=NONE"]
+    assert directives[3:5] == ["#SBATCH --cpus-per-task=2", "#SBATCH --constraint=a&b"]
     assert directives[-4:] == [
         f"#SBATCH --comment=slurm-sidecar:{UID}:c0ffee",
         f'#SBATCH --chdir="/scratch/pods of ours/lab-{UID}"',
@@ -159,9 +168,9 @@ def test_the_same_pod_gives_the_same_script_also_when_its_files_travel_inside() 
 
 
 def test_files_that_travel_inside_are_checked_like_others() -> None:
-    pod = a_pod(a_container("main", "true", env={"a.b": "x"}))
+    pod = a_pod(a_container("main", "true", env={"a=b": "x"}))
 
-    with pytest.raises(UnsupportedPod, match=r"container main: environment variable a\.b"):
+    with pytest.raises(UnsupportedPod, match=r"container main: environment variable a=b"):
         rendered(pod, JobSite(data_root=Path("/data"), shared_fs=False))
 
 
@@ -192,13 +201,27 @@ def test_sbatch_reads_any_value_as_it_was(value: str) -> None:
     assert as_sbatch_reads(script.directive(f"--job-name={value}")) == [f"--job-name={value}"]
 
 
-def test_every_part_of_the_runner_is_in_the_script_of_one_runtime_or_the_other() -> None:
-    parts = {p.stem: p.read_text() for p in (Path(sidecar.job.__file__).parent / "runner").glob("*.sh")}
-    text, of_enroot = rendered(a_pod()), rendered(a_pod(), replace(SITE, runtime="enroot"))
+@pytest.mark.parametrize(
+    ("options", "site"),
+    [
+        (JobOptions(runtime_commands="s3cr3t", runtime_mounts=("--s3cr3t",)), SITE),
+        (JobOptions(tunnel_commands="s3cr3t"), SITE),
+        (JobOptions(), replace(SITE, runtime_prefix="s3cr3t", tsocks_login=("s3cr3t",))),
+    ],
+)
+def test_what_the_document_holds_is_not_in_the_script_too(options: JobOptions, site: JobSite) -> None:
+    assert "s3cr3t" not in rendered(a_pod(options=options), site)
 
-    assert [name for name, part in parts.items() if part.split("\n", 2)[2] not in text] == ["enroot"]
-    missing = {name for name, part in parts.items() if part.split("\n", 2)[2] not in of_enroot}
-    assert missing == {"apptainer", "root"}
+
+def test_lines_that_end_as_in_windows_are_lines_for_bash() -> None:
+    assert "\necho one\necho two\n" in rendered(a_pod(options=JobOptions(pre_exec="echo one\r\necho two\r\n")))
+
+
+def test_only_texts_around_the_containers_keep_the_shell() -> None:
+    plain, with_text = rendered(a_pod(), JobSite(data_root=Path("/data"))), rendered(everything())
+
+    assert plain.rstrip().splitlines()[-1] == 'exec "${sidecar_call[@]}"'
+    assert with_text.rstrip().splitlines()[-1] == 'exit "$sidecar_code"'
 
 
 def test_mpi_on_several_nodes_needs_files_that_they_share() -> None:

@@ -1,25 +1,18 @@
-"""Probes and hooks as pods state them, and as the job's script reads them."""
+"""Probes and hooks as pods state them."""
 
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sidecar.job.lifecycle import lifecycle_text
 
 from sidecar.domain.health import Action, ExecAction, GrpcAction, HttpAction, Probe, SleepAction, TcpAction
 from sidecar.domain.plan import SitePolicy
 from sidecar.domain.pod import Container
 from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import create
-from tests.answering import WebServer, web_server
 from tests.factories import Json, a_container_json, a_pod_json, a_request, body
-from tests.jobs import a_container
 
 PORTS = [{"name": "web", "containerPort": 8080}, {"containerPort": 9}]
 TRUE = ExecAction(command=("true",))
@@ -193,61 +186,3 @@ def test_without_probes_hooks_stay() -> None:
     (container,) = create.read(body(a_request(pod)), SitePolicy(enable_probes=False)).containers
 
     assert (container.liveness, container.pre_stop) == (None, TRUE)
-
-
-WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
-READER = (
-    'sidecar_liveness=() sidecar_pre_stop=(); . "$1"; printf "%s\\0" "${sidecar_liveness[@]}" "${sidecar_pre_stop[@]}"'
-)
-
-
-def as_bash_reads(container: Container, folder: Path) -> list[str]:
-    file = folder / "main.lifecycle.sh"
-    file.write_bytes(lifecycle_text(container))
-    shell = ["bash", "-c", READER, "-", str(file)]
-    output = subprocess.run(shell, capture_output=True, check=True, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"})
-    assert output.stderr == b""
-    return output.stdout.decode().split("\0")[:-1]
-
-
-@given(probes=st.lists(WORDS, min_size=1, max_size=4), hook=st.lists(WORDS, min_size=1, max_size=4))
-def test_every_command_survives_the_shell(
-    tmp_path_factory: pytest.TempPathFactory, probes: list[str], hook: list[str]
-) -> None:
-    liveness = Probe(action=ExecAction(command=tuple(probes)), grace_seconds=4)
-    container = replace(a_container(), liveness=liveness, pre_stop=ExecAction(command=tuple(hook)))
-
-    words = as_bash_reads(container, tmp_path_factory.getbasetemp())
-    assert words == ["0", "10", "1", "1", "3", "4", "exec", *probes, "exec", *hook]
-
-
-@pytest.fixture(scope="module")
-def web() -> Any:
-    with web_server() as server:
-        yield server
-
-
-LINE = st.text(st.one_of(st.just("\t"), st.characters(exclude_categories=["Cs", "Cc"])), max_size=20)
-
-
-@given(value=LINE, path=WORDS)
-def test_every_header_and_path_survives_the_shell_and_curl(
-    tmp_path_factory: pytest.TempPathFactory, web: WebServer, value: str, path: str
-) -> None:
-    request = web.get(f"/{path}", headers=(("X-Value", value), ("X-Last", "1")))
-    container = replace(a_container(), pre_stop=request)
-    kind, url, headers = as_bash_reads(container, tmp_path_factory.getbasetemp())
-    web.asked.clear()
-    web.headers.clear()
-    subprocess.run(
-        ["curl", "-q", "-s", "-g", "--path-as-is", "--config", "-"],
-        input=f'url = "{url}"\n{headers}'.encode(),
-        check=True,
-        capture_output=True,
-    )
-
-    assert kind == "http"
-    sent = dict(web.headers[0])
-    assert sent["X-Last"] == "1"
-    # White space around a value is not part of it.
-    assert sent["X-Value"].encode("latin-1").decode().strip(" \t") == value.strip(" \t")

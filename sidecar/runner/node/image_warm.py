@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # novm
 def warm(wanted: "WarmDocument") -> int:
     """Fetch one image, whether it is there or not; what the pull says goes to the standard output.
 
+    :param runtime_in: the runtime, which may keep what it needs in a folder that goes afterwards
     :returns: 0, or why the image could not be fetched: 1, or ``TRY_LATER``
     """
     import tempfile

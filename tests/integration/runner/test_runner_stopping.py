@@ -19,7 +19,7 @@ from sidecar.domain.pod import (
 from sidecar.job import report
 from sidecar.job.site import JobSite
 from tests.jobs import UID, a_container, a_pod, an_init_container
-from tests.running import Starter, running, shell, wait_until
+from tests.running import STAYS, Starter, running, shell, wait_until
 
 
 def test_a_container_that_is_told_to_stop_may_end_by_itself_and_is_told_once(start: Starter) -> None:
@@ -57,7 +57,7 @@ def test_a_time_limit_tells_every_process_and_the_codes_are_still_the_containers
 
 
 def test_the_end_of_a_container_is_never_told_before_the_request_that_caused_it(start: Starter) -> None:
-    job = start(shell("echo up; sleep 477"))
+    job = start(shell(STAYS))
     job.wait_for("up")
     os.killpg(job.process.pid, signal.SIGTERM)
 
@@ -158,11 +158,27 @@ def test_a_job_leaves_nothing_running(start: Starter) -> None:
     assert [p for p in running("squashfuse") if str(job.files.root) in Path(f"/proc/{p}/cmdline").read_text()] == []
 
 
-def test_a_killed_job_leaves_nothing_running_either(start: Starter, tmp_path: Path) -> None:
-    job = start(shell("echo up; sleep 474"))
+@pytest.mark.parametrize("pre_exec", ["", "true", "trap 'echo ended' EXIT"])
+def test_a_killed_job_runs_nothing_more_and_the_next_one_removes_its_files(
+    start: Starter, tmp_path: Path, pre_exec: str
+) -> None:
+    options = JobOptions(pre_exec=pre_exec)
+    job = start(shell("echo up; exec sleep 474", options=options))
+    job.wait_for("up")
+    os.killpg(job.process.pid, signal.SIGKILL)
+    job.finish()
+    wait_until(lambda: running("sleep 474") == [])
+    assert list((tmp_path / "node-tmp").iterdir()) != []
+    next_job = start(replace(shell("true"), uid="another"), job_id="124")
+
+    assert next_job.finish() == 0
+    assert list((tmp_path / "node-tmp").iterdir()) == []
+
+
+def test_a_supervisor_that_is_killed_takes_its_containers_with_it(start: Starter) -> None:
+    job = start(shell("echo up; exec sleep 474"))
     job.wait_for("up")
     job.process.kill()
 
-    wait_until(lambda: running("sleep 474") == [] and list((tmp_path / "node-tmp").iterdir()) == [])
-    job.finish()
-    assert running(str(job.files.script.with_name("quick.slurm"))) == []
+    wait_until(lambda: running("sleep 474") == [])
+    assert job.finish() == -signal.SIGKILL
