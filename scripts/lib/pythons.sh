@@ -134,6 +134,7 @@ wrap_python() {
     local program=usr/bin/python$2 linker
     linker=$(cd "$1" && find . -name 'ld-linux*.so.*' | head -n 1) && [[ -n $linker ]] || return 1
     mv "$1/$program" "$1/$program.real"
+    # shellcheck disable=SC2016 # for the shell that starts it
     printf '#!/bin/sh\nexec %s --library-path %s --argv0 "$0" %s "$@"\n' \
         "$3/$linker" "$3/$(dirname "$linker")" "$3/$program.real" >"$1/$program"
     chmod 755 "$1/$program" "$1/$linker"
