@@ -115,7 +115,7 @@ def prepare_data_root(settings: Settings) -> None:
     """
     root = settings.data_root_folder
     try:
-        _make_folders(root)
+        make_folders(root)
         if problems := list(root_problems(settings)):
             raise CannotServe("; ".join(problems))
         directory.remove_abandoned(root)
@@ -164,8 +164,8 @@ def _named_users(settings: Settings) -> Iterator[JobUser]:
             yield user
 
 
-def _make_folders(root: Path) -> None:
-    """Those that are missing; where they are root's, jobs' users pass through them, and may not look around."""
+def make_folders(root: Path) -> None:
+    """Make those that are missing; where they are root's, jobs' users pass through them, and may not look around."""
     for folder in reversed([folder for folder in (root, *root.parents) if not folder.exists()]):
         folder.mkdir(exist_ok=True)
         if os.geteuid() == 0:

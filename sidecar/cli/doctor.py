@@ -1,4 +1,6 @@
-"""``check``: everything the daemon needs, looked at before (or while) it runs. Nothing is changed."""
+"""``check``: everything the daemon needs, looked at before (or while) it runs. Nothing is changed.
+
+With ``--job`` a job is submitted, and nothing of it is left."""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from sidecar.bootstrap import root_problems, slurm_client, slurm_programs
-from sidecar.cli import doctor_files, doctor_runtime
+from sidecar.cli import doctor_files, doctor_job, doctor_runtime
 from sidecar.cli.client import DaemonClient, DaemonRefused, DaemonUnreachable, address_of
+from sidecar.cli.doctor_job import Trial
 from sidecar.cli.findings import Finding, ok, problem, warning
 from sidecar.domain.partitions import Partitions, in_use
 from sidecar.domain.slurm_state import SlurmState
@@ -21,8 +24,13 @@ from sidecar.slurm.client import SlurmClient
 from sidecar.web.server import listen
 
 
-def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | None, now: datetime) -> Iterator[Finding]:
-    """All findings, in the order in which the daemon would stumble."""
+def examine(
+    config: Path | None, environ: Mapping[str, str], *, image: Path | None, job: Trial | None, now: datetime
+) -> Iterator[Finding]:
+    """All findings, in the order in which the daemon would stumble.
+
+    :param job: submit one, and see what it finds on its node
+    """
     try:
         settings = load(config, environ)
     except InvalidSettings as error:
@@ -39,6 +47,8 @@ def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | No
     yield from _daemon(settings)
     if words := Drain(settings.database_path).state.sentence:
         yield warning("drain", f"the node is {words} and refuses new pods; 'slurm-sidecar undrain' ends it")
+    if job is not None:
+        yield from doctor_job.examine(settings, environ, job)
 
 
 def _users(settings: Settings) -> Iterator[Finding]:

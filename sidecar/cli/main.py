@@ -100,6 +100,11 @@ def check(
     image: Annotated[
         Path | None, typer.Option("--image", metavar="FILE", help="Try a container of this image.")
     ] = None,
+    job: Annotated[bool, typer.Option("--job", help="Submit a short job, and see what it finds on its node.")] = False,
+    flavor: Annotated[str, typer.Option("--flavor", metavar="NAME", help="With --job: one of this flavor.")] = "",
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="With --job: how long it may take.")
+    ] = 60,
     as_json: AsJson = False,
 ) -> None:
     """Examine the site; exit 1 when something is wrong.
@@ -107,8 +112,12 @@ def check(
     Looks at the configuration, Slurm, the container runtime, the data folder, the database and the daemon.
     """
     from sidecar.cli import doctor, findings
+    from sidecar.cli.doctor_job import Trial
 
-    found = doctor.examine(config, os.environ, image=image, now=datetime.now(UTC))
+    if flavor and not job:
+        raise typer.BadParameter("it means something with --job only", param_hint="'--flavor'")
+    trial = Trial(flavor=flavor, image=image, timeout_seconds=timeout) if job else None
+    found = doctor.examine(config, os.environ, image=image, job=trial, now=datetime.now(UTC))
     raise typer.Exit(1 if findings.show(found, as_json=as_json) else 0)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
 import shlex
 import tarfile
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
@@ -28,6 +30,11 @@ from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
 from sidecar.runner.contract import layout
 
+if TYPE_CHECKING:
+    from sidecar.runner.contract.node_report import WantedOfNode
+
+OUTPUT_ON_NODE = "/tmp/slurm-sidecar-check-%j.out"  # noqa: S108
+"""Where a job of ``check --job`` leaves its output if nodes share no files with the daemon."""
 _HERE = Path(__file__).parent
 
 
@@ -42,12 +49,30 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
         **_begin(site),
         pod=pod,
         directory=directory,
-        options=_sbatch_options(pod, plan, directory, token, site),
+        options=_sbatch_options(plan, directory, f"slurm-sidecar:{pod.uid}:{token}", site),
         has_shell_text=has_shell_text(pod, site),
         in_mesh=is_in_mesh(pod),
         supervisor=supervisor.place(site.data_root),
         supervisor_name=layout.SUPERVISOR,
         archive="" if site.shared_fs else _archive([*pod_files(pod, plan, site), _supervisor_file()]),
+    )
+
+
+def check_script(plan: JobPlan, wanted: WantedOfNode, *, directory: PodDirectory, site: JobSite) -> str:
+    """The text of a job that runs no pod, but says what its node can do.
+
+    :param directory: the job's, for its output
+    """
+    options = [*_sbatch_options(plan, directory, "slurm-sidecar check", site)]
+    if not site.shared_fs:
+        options.append(f"--output={OUTPUT_ON_NODE}")
+    return _template("check.slurm.j2").render(
+        **_begin(site),
+        options=options,
+        supervisor=supervisor.place(site.data_root),
+        supervisor_name=layout.SUPERVISOR,
+        wanted=json.dumps(wanted),
+        archive="" if site.shared_fs else _archive([_supervisor_file()]),
     )
 
 
@@ -87,7 +112,7 @@ def _template(name: str) -> Template:
     return environment.get_template(name)
 
 
-def _sbatch_options(pod: Pod, plan: JobPlan, directory: PodDirectory, token: str, site: JobSite) -> Iterator[str]:
+def _sbatch_options(plan: JobPlan, directory: PodDirectory, comment: str, site: JobSite) -> Iterator[str]:
     """Defaults first, then the pod's own options, then those by which the sidecar finds and follows its job.
 
     ``--export=ALL`` because the sidecar starts sbatch with a minimal environment; anything else makes Slurm 22.05
@@ -99,7 +124,7 @@ def _sbatch_options(pod: Pod, plan: JobPlan, directory: PodDirectory, token: str
     yield "--propagate=NONE"
     yield from plan.sbatch_options
     yield f"--job-name={plan.job_name}"
-    yield f"--comment=slurm-sidecar:{pod.uid}:{token}"
+    yield f"--comment={comment}"
     yield f"--chdir={directory.root}" if site.shared_fs else "--chdir=/tmp"
     # A percent sign begins a pattern of its own in file names.
     yield f"--output={str(directory.output).replace('%', '%%')}" if site.shared_fs else "--output=/dev/null"

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import structlog
 
-import sidecar.runner
 from sidecar.errors import JobFilesError
 from sidecar.runner.contract import layout
 
@@ -34,7 +33,7 @@ _MOMENT = (1980, 1, 1, 0, 0, 0)
 @cache
 def packed() -> bytes:
     """The supervisor, as Python runs it: a zip file with a ``__main__``."""
-    root = Path(sidecar.runner.__file__).parent
+    root = Path(layout.__file__).parents[1]  # found, not imported: none of it runs here
     buffer = io.BytesIO()
     # Stored as it is: to read compressed modules costs each job more than the file's size.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:

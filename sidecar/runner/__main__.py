@@ -6,6 +6,7 @@
     rank FILE                                  one rank of an MPI program
     clean-ranks PRIVATE                        remove what ranks left on this node
     warm                                       fetch an image into the cache
+    check                                      say what this node can do
     compile                                    keep the program's compiled code beside it, for this Python
 
 This file must be read by any Python, so that one that is too old can say so.

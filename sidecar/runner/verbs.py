@@ -104,6 +104,14 @@ def _compile(arguments: "List[str]") -> int:
     return 0
 
 
+def _check(_: "List[str]") -> int:
+    import json
+
+    from sidecar.runner.node_check import check
+
+    return check(json.loads(sys.stdin.read()))
+
+
 def _document(folder: str) -> "PodDocument":
     path = os.path.join(folder, layout.DOCUMENT)
     try:
@@ -133,5 +141,6 @@ VERBS: "Dict[str, Callable[[List[str]], int]]" = {
     "rank": _rank,
     "clean-ranks": _clean_ranks,
     "warm": _warm,
+    "check": _check,
     "compile": _compile,
 }

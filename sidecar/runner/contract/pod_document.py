@@ -9,7 +9,7 @@ characters, which no such text can have of its own: the supervisor puts in what 
 import json
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # novm
     from typing import Dict, List, Optional, TypedDict
 
     class ActionDocument(TypedDict, total=False):

@@ -14,7 +14,7 @@ from sidecar.runner.system.event_loop import exit_code
 from sidecar.runner.system.memory_limit import memory_limit
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # novm
     from typing import Dict, List, Mapping, NoReturn, Protocol, Tuple
 
     from sidecar.runner.node.image_cache import ImageCache

@@ -10,7 +10,7 @@ from sidecar.runner.shell_environment import left_by_shell
 from sidecar.runner.system import files
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # novm
     from typing import NoReturn, TypedDict
 
     from sidecar.runner.node.image_cache import ImageCache

@@ -6,7 +6,7 @@ from sidecar.runner.system.event_loop import Future, Loop
 from sidecar.runner.system.processes import Child
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # novm
     from typing import Callable, Optional, Protocol
 
     from sidecar.runner.containers.output import Output
