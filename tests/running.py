@@ -93,10 +93,10 @@ def _began_at(process: Path) -> int:
     return int((process / "stat").read_text().rpartition(")")[2].split()[19])
 
 
-def start_script(script: Path, tmp_path: Path, job_id: str) -> subprocess.Popen[str]:
+def start_script(script: Path, tmp_path: Path, job_id: str, backoff: float = 1) -> subprocess.Popen[str]:
     document = script.with_name(layout.DOCUMENT)
     if document.exists():  # with short waits between two tries
-        document.write_text(document.read_text().replace('"first":10,', '"first":1,'))
+        document.write_text(document.read_text().replace('"first":10,', f'"first":{backoff},'))
     node_tmp = tmp_path / "node-tmp"
     node_tmp.mkdir(exist_ok=True)
     bin_folder = tmp_path / "bin"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_KEPT_BY_SHELL = frozenset({"UID", "GID", "EUID"})
+_KEPT_BY_SHELL = frozenset({"UID", "GID"})
 """The gate's shell has these as constants unless it finds them in its own environment."""
 _FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _NAME = _FIRST | frozenset("0123456789")

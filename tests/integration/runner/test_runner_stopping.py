@@ -173,12 +173,3 @@ def test_a_killed_job_runs_nothing_more_and_the_next_one_removes_its_files(
 
     assert next_job.finish() == 0
     assert list((tmp_path / "node-tmp").iterdir()) == []
-
-
-def test_a_supervisor_that_is_killed_takes_its_containers_with_it(start: Starter) -> None:
-    job = start(shell("echo up; exec sleep 474"))
-    job.wait_for("up")
-    job.process.kill()
-
-    wait_until(lambda: running("sleep 474") == [])
-    assert job.finish() == -signal.SIGKILL
