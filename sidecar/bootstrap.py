@@ -16,11 +16,12 @@ import structlog
 from anyio import CapacityLimiter
 
 from sidecar.cluster import Cluster
+from sidecar.domain.users import JobUser
 from sidecar.drain import Drain
-from sidecar.errors import CannotServe, JobFilesError, StoreError, UnknownUser
+from sidecar.errors import CannotServe, JobFilesError, SlurmError, StoreError, UnknownUser
 from sidecar.health import Monitor
 from sidecar.history import History
-from sidecar.job import directory, users
+from sidecar.job import directory, places, supervisor, users
 from sidecar.job.site import JobSite
 from sidecar.locks import SubmissionLocks
 from sidecar.reconciler.listening import Listener
@@ -28,6 +29,7 @@ from sidecar.reconciler.loop import Reconciler
 from sidecar.service import Service
 from sidecar.settings import Settings
 from sidecar.slurm.client import Programs, SlurmClient
+from sidecar.slurm.process import Call, run
 from sidecar.store import engine, migrate
 from sidecar.submission import Submitter
 from sidecar.web.app import application
@@ -37,6 +39,7 @@ from sidecar.web.server import SHUTDOWN_SECONDS, Server, listen, listen_unix
 log = structlog.get_logger(__name__)
 
 
+_COMPILE_SECONDS = 60.0
 _CREATES_AT_ONCE = 16
 """More sbatch calls at a time than this only wait for one another in Slurm's controller."""
 
@@ -124,6 +127,41 @@ def prepare_data_root(settings: Settings) -> None:
         raise CannotServe(
             f"DataRootFolder {root} cannot be written by user {os.getuid()}; check its owner, mode and file system"
         )
+
+
+def prepare_for_jobs(settings: Settings) -> None:
+    """Put into the data folder what jobs need beside their pods' directories.
+
+    :raises CannotServe: the jobs' program cannot be written
+    """
+    if not settings.shared_fs:
+        return
+    try:
+        places.prepare(settings.data_root_folder, list(_named_users(settings)))
+    except JobFilesError as error:
+        raise CannotServe(str(error)) from error
+    # Jobs run without it, only slower, so nobody waits for it.
+    threading.Thread(target=_compile_supervisor, args=(settings,), name="compile", daemon=True).start()
+
+
+def _compile_supervisor(settings: Settings) -> None:
+    for argv in supervisor.compile_calls(settings.data_root_folder, settings.runner_python):
+        try:
+            answer = run(Call(argv=argv, environment={}, timeout_seconds=_COMPILE_SECONDS))
+        except SlurmError as error:
+            log.warning("the jobs' program was not compiled", reason=str(error))
+            continue
+        if answer.code:
+            log.warning("the jobs' program was not compiled", python=argv[0], reason=answer.stderr.strip()[-200:])
+
+
+def _named_users(settings: Settings) -> Iterator[JobUser]:
+    """The users whose jobs a daemon that is root surely submits."""
+    if settings.uid != 0:
+        return
+    for uid in {settings.default_uid, *(flavor.uid for flavor in settings.flavors.values())}:
+        if user := users.other_than(settings.uid, uid, None):
+            yield user
 
 
 def _make_folders(root: Path) -> None:
@@ -248,6 +286,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     for remark in settings.remarks:
         log.warning(remark)
     prepare_data_root(settings)
+    prepare_for_jobs(settings)
     with open_database(settings) as database:
         daemon = build(settings, database, environ)
         listener = listen_unix(settings.socket) if settings.socket else _listen_tcp(settings)

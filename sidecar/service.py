@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from sidecar.domain.users import JobUser
 from sidecar.drain import Drain
 from sidecar.errors import LogUnavailable, NodeDraining, SlurmRefused, UnknownPod
 from sidecar.history import History
-from sidecar.job import bells, directory, registry_logins, users
+from sidecar.job import directory, places, registry_logins, users
 from sidecar.job.site import JobSite
 from sidecar.locks import KeyedLocks
 from sidecar.submission import Submitter, new_token
@@ -92,20 +91,11 @@ class Service:
         plan = planning.plan(pod, self._policy, token=token, site_logins=logins)
         user = users.other_than(self._policy.users.own_uid, plan.uid, pod.run_as_group)
         if self._site.shared_fs:
-            self._prepare_for(user)
+            places.prepare_for(self._site.data_root, user)
         directory.write(pod, plan, root=self._site.data_root, token=token, site=self._site, user=user)
         return self._history.begin(
             pod.uid, accepted(pod, plan, user), ev.SubmissionStarted(token=token, job_name=plan.job_name)
         )
-
-    def _prepare_for(self, user: JobUser | None) -> None:
-        """What a user's jobs need beside their pods' directories."""
-        root = self._site.data_root
-        if user is None:
-            bells.prepare(root, os.geteuid(), os.getegid())
-            return
-        directory.prepare_cache(root, user)
-        bells.prepare(root, user.uid, user.gid)
 
     def delete(self, uid: str, grace_seconds: int | None) -> bool:
         """Note durably that the pod must go; the reconciler stops its job and removes its files.

@@ -34,6 +34,7 @@ def examine(config: Path | None, environ: Mapping[str, str], *, image: Path | No
     yield from _slurm(settings, environ, now)
     yield from doctor_runtime.examine(settings, environ, image)
     yield doctor_files.data_folder(settings)
+    yield from doctor_files.job_places(settings)
     yield from doctor_files.database(settings)
     yield from _daemon(settings)
     if words := Drain(settings.database_path).state.sentence:

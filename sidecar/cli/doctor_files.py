@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sidecar.cli.findings import Finding, ok, problem, warning
 from sidecar.errors import StoreError
+from sidecar.job import places
 from sidecar.settings import Settings
 from sidecar.store import reading
 from sidecar.store.filesystem import network_file_system
@@ -32,6 +33,19 @@ def data_folder(settings: Settings) -> Finding:
     if settings.shared_fs and not kind:
         where += "; the compute nodes must see it at the same path, or set SHARED_FS=false"
     return ok("data folder", f"{folder}: {state}, {free // 1024**3} GiB free, {where}")
+
+
+def job_places(settings: Settings) -> Iterator[Finding]:
+    """Whether what jobs need beside their pods' directories can be put there."""
+    if not settings.shared_fs:
+        return
+    root = settings.data_root_folder
+    names = ", ".join(places.FOLDERS)
+    found = list(places.problems(root, settings.uid))
+    yield from (problem("job folders", text) for text in found)
+    if not found:
+        is_there = all((root / name).is_dir() for name in places.FOLDERS)
+        yield ok("job folders", f"{names}: {'there' if is_there else 'the sidecar and its jobs make what is missing'}")
 
 
 def database(settings: Settings) -> Iterator[Finding]:

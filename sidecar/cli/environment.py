@@ -6,6 +6,7 @@ Source: https://github.com/virtual-kubelet/virtual-kubelet/blob/master/internal/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from sidecar.cli import shapes
 from sidecar.cli.objects import CONFIG_MAP, SECRET, Objects
@@ -14,20 +15,36 @@ from sidecar.domain.expand import expand
 from sidecar.errors import MalformedRequest, UnsupportedPod
 
 
-def resolved(container: shapes.Container, objects: Objects, downward: Downward) -> list[dict[str, str]]:
+def resolved(container: shapes.Container, objects: Objects, downward: Downward) -> list[dict[str, Any]]:
     """``envFrom`` first, then ``env``, which wins where both have a name; references replaced by what they mean.
+
+    References to what only the compute node knows are left to the daemon.
 
     :raises UnsupportedPod: a reference leads nowhere
     """
     values: dict[str, str] = {}
     for source in container.env_from or []:
         values |= _from_source(source, objects, f"container {container.name}: envFrom")
+    left = {}
     for var in container.env or []:
+        if path := _node_field(var):
+            left[var.name] = {"fieldRef": {"fieldPath": path}}
+            values.pop(var.name, None)
+            continue
         value = _value(var, container.name, objects, downward, values)
         if value is not None:
             values.pop(var.name, None)  # moves it behind those it may refer to
             values[var.name] = value
-    return [{"name": name, "value": value} for name, value in values.items()]
+            left.pop(var.name, None)
+    of_node = [{"name": name, "valueFrom": source} for name, source in left.items()]
+    return [*({"name": name, "value": value} for name, value in values.items()), *of_node]
+
+
+def _node_field(var: shapes.EnvVar) -> str:
+    """The field of the pod's node that a variable refers to, or ``""``."""
+    reference = var.value_from.field_ref if var.value_from else None
+    path = reference.field_path if reference else ""
+    return path if path == "spec.nodeName" or path.startswith("status.") else ""
 
 
 def _from_source(source: shapes.EnvFrom, objects: Objects, where: str) -> dict[str, str]:

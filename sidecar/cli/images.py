@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,8 +15,9 @@ from sidecar.cli.console import age, iso, note, print_json, print_table, say
 from sidecar.domain import logins
 from sidecar.domain.images import resolve
 from sidecar.domain.logins import Login
+from sidecar.domain.shell_text import as_lines
 from sidecar.errors import JobFilesError, SlurmError, UnsupportedPod
-from sidecar.job import images, registry_logins, script
+from sidecar.job import images, registry_logins, script, supervisor
 from sidecar.job.images import CachedImage
 from sidecar.settings import Settings
 from sidecar.slurm.process import Answer, Call, run
@@ -113,20 +115,27 @@ def _logins(file: Path | None) -> tuple[Login, ...]:
 def _pull(
     settings: Settings, image: str, key: str, login: Login | None, namespace: str, environ: Mapping[str, str]
 ) -> Answer:
-    """One pull by the jobs' own script, with the cache's lock."""
+    """One pull as a job makes it, with the cache's lock."""
     site = job_site(settings)
+    wanted = {
+        "data_root": str(site.data_root),
+        "image": image,
+        "key": key,
+        "namespace": namespace if login else "",
+        "login": logins.as_config(login, image).decode() if login else "",
+        "runtime": site.runtime,
+        "runtime_program": site.runtime_program,
+        "runtime_prefix": as_lines(site.runtime_prefix),
+        "bash": site.bash_path,
+    }
     with TemporaryDirectory(prefix="slurm-sidecar-warm-") as folder:
-        auth = Path(folder, "auth.json")
-        if login:
-            auth.touch(mode=0o600)
-            auth.write_bytes(logins.as_config(login, image))
-        text = script.warm(
-            image, key, namespace=namespace if login else "", login_file=str(auth) if login else "", site=site
+        file = Path(folder, "supervisor.pyz")
+        file.write_bytes(supervisor.packed())
+        argv = [site.bash_path, "-c", script.call_on_this_machine(site), "bash", str(file), "warm"]
+        call = Call(
+            argv=argv, environment=dict(environ), timeout_seconds=_LONGEST_PULL_SECONDS, text=json.dumps(wanted)
         )
-        file = Path(folder, "warm.sh")
-        file.write_text(text)
-        argv = [settings.bash_path, str(file)]
-        return run(Call(argv=argv, environment=dict(environ), timeout_seconds=_LONGEST_PULL_SECONDS))
+        return run(call)
 
 
 def _last_error(answer: Answer) -> str:

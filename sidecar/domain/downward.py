@@ -57,7 +57,10 @@ class Downward:
         """
         values = self._maps().get(path.removeprefix("metadata."))
         if values is None:
-            return self.field(path, where)
+            value = self.field(path, where)
+            if "\0" in value:
+                raise UnsupportedPod(f"{where}: fieldRef {path} is known to the compute node alone; use it in env")
+            return value
         return "\n".join(f"{key}={json.dumps(values[key], ensure_ascii=False)}" for key in sorted(values))
 
     def resource(self, resource: str, container: str, divisor: str, where: str) -> str:

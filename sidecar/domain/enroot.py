@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sidecar.domain.pod import Pod
 from sidecar.errors import UnsupportedPod
 
@@ -10,6 +12,10 @@ MOUNTING = frozenset({"-m", "--mount", "-c", "--conf", "--rc"})
 
 Source: https://github.com/NVIDIA/enroot/blob/main/doc/cmd/start.md
 """
+
+
+_CARRIED = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+"""Source: https://github.com/NVIDIA/enroot/blob/main/src/common.sh, ``common::envfmt``."""
 
 
 def check(pod: Pod) -> None:
@@ -24,6 +30,10 @@ def check(pod: Pod) -> None:
     for container in pod.containers:
         for name, value in container.env:
             where = f"container {container.name}: environment variable {name}"
+            if not _CARRIED.fullmatch(name):
+                raise UnsupportedPod(
+                    f"{where}: this site runs Enroot, which hands on only names of letters, digits and _"
+                )
             if "\n" in value:
                 raise UnsupportedPod(f"{where}: this site runs Enroot, which cannot hand on a value of several lines")
             if name.startswith("ENROOT_"):

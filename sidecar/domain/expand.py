@@ -23,6 +23,11 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replacement, text)
 
 
+def replace(text: str, values: Mapping[str, str]) -> str:
+    """Replace only ``$(NAME)`` with one of these names: all else was expanded before."""
+    return _REFERENCE.sub(lambda match: values.get(match[1] or "", match[0]), text)
+
+
 def missing(text: str, values: Mapping[str, str]) -> list[str]:
     """The names in a text that :func:`expand` would leave as they are written."""
     return [match[1] for match in _REFERENCE.finditer(text) if match[1] is not None and match[1] not in values]

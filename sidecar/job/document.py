@@ -9,6 +9,7 @@ from sidecar.domain import devices, logins
 from sidecar.domain.health import Action, ExecAction, GrpcAction, HttpAction, Probe, SleepAction, TcpAction
 from sidecar.domain.plan import JobPlan, PlannedContainer
 from sidecar.domain.pod import ClaimVolume, Container, EmptyDirVolume, FilesVolume, HostPathVolume, Mount, Pod, Volume
+from sidecar.domain.shell_text import as_lines
 from sidecar.errors import UnsupportedPod
 from sidecar.job import images, limits
 from sidecar.job.request_target import request_target
@@ -86,7 +87,7 @@ def _site(site: JobSite) -> SiteDocument:
         "bash": site.bash_path,
         "runtime": site.runtime,
         "runtime_program": site.runtime_program,
-        "runtime_prefix": site.runtime_prefix,
+        "runtime_prefix": as_lines(site.runtime_prefix),
         "allowed_paths": list(site.allowed_host_paths),
         "protected_paths": list(site.protected_paths),
         "max_restarts": site.most_restarts,
@@ -136,7 +137,7 @@ def _container(planned: PlannedContainer, pod: Pod, gpus: devices.GpuShare | Non
         "pull_policy": container.pull_policy.value,
         "command": [_checked(word, f"{where}: command") for word in container.command],
         "args": [_checked(word, f"{where}: args") for word in container.args],
-        "env": [list(pair) for pair in _environment(container, where)],
+        "env": [list(pair) for pair in _environment(container, where, site.runtime)],
         "working_dir": container.working_dir,
         "runtime_options": [*planned.runtime_options, *pod.options.runtime_mounts],
         "writable": planned.is_writable,
@@ -153,13 +154,13 @@ def _container(planned: PlannedContainer, pod: Pod, gpus: devices.GpuShare | Non
     }
 
 
-def _environment(container: Container, where: str) -> Iterator[tuple[str, str]]:
+def _environment(container: Container, where: str, runtime: str) -> Iterator[tuple[str, str]]:
     for name, value in container.env:
         variable = f"{where}: environment variable {name.encode(errors='backslashreplace').decode()}"
         if "=" in name or not name:
             raise UnsupportedPod(f"{variable}: no process can be given a variable with this name")
-        if name in _READ_ONLY_NAMES:
-            raise UnsupportedPod(f"{variable}: the container runtime keeps this name for itself; use another one")
+        if name in _READ_ONLY_NAMES and runtime != "enroot":
+            raise UnsupportedPod(f"{variable}: Apptainer sets it itself and lets nobody change it; use another name")
         yield _checked(name, variable), _checked(value, variable)
 
 

@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, sel
 
 from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import Pod
+from sidecar.domain.shell_text import as_lines
 from sidecar.errors import UnsupportedPod
 from sidecar.job import supervisor
 from sidecar.job.contents import PodFile, pod_files
@@ -38,24 +39,30 @@ def render(pod: Pod, plan: JobPlan, *, directory: PodDirectory, token: str, site
     """
     _check_mpi(pod, plan, site)
     return _template("job.slurm.j2").render(
+        **_begin(site),
         pod=pod,
         directory=directory,
-        site=site,
         options=_sbatch_options(pod, plan, directory, token, site),
-        pre_exec=as_lines(pod.options.pre_exec),
         has_shell_text=has_shell_text(pod, site),
         in_mesh=is_in_mesh(pod),
-        usual_pythons=" ".join(supervisor.USUAL_PYTHONS),
-        python_name=site.runner_python or "python3",
         supervisor=supervisor.place(site.data_root),
         supervisor_name=layout.SUPERVISOR,
         archive="" if site.shared_fs else _archive([*pod_files(pod, plan, site), _supervisor_file()]),
     )
 
 
-def as_lines(text: str) -> str:
-    """Shell text with the ends of lines that a shell, and sbatch, can read."""
-    return text.replace("\r\n", "\n")
+def call_on_this_machine(site: JobSite) -> str:
+    """Shell text that starts the supervisor as a job's script does; its first argument is the supervisor's file."""
+    return _template("call.sh.j2").render(**_begin(site))
+
+
+def _begin(site: JobSite) -> dict[str, object]:
+    """What every script needs to find the supervisor's Python."""
+    return {
+        "site": site,
+        "usual_pythons": " ".join(supervisor.USUAL_PYTHONS),
+        "python_name": site.runner_python or "python3",
+    }
 
 
 def _supervisor_file() -> PodFile:
@@ -74,6 +81,7 @@ def _template(name: str) -> Template:
     )
     environment.filters |= {
         "directive": directive,
+        "lines": as_lines,
         "quote": lambda text: shlex.quote(str(text)),
     }
     return environment.get_template(name)

@@ -6,10 +6,12 @@ supervisor's file, so a file with one name left is needed by nobody.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import secrets
+import stat
 import zipfile
 from contextlib import suppress
 from functools import cache
@@ -60,25 +62,46 @@ def install(data_root: Path) -> None:
     :raises JobFilesError: it cannot be written
     """
     path = place(data_root)
-    if path.exists():
-        return
+    try:
+        _prepare_folder(path.parent)
+        if not _is_own_file(path):
+            _write(path)
+    except OSError as error:
+        raise JobFilesError(f"The supervisor {path} cannot be written: {error.strerror}") from error
+
+
+def _prepare_folder(folder: Path) -> None:
+    """Whoever can write there decides what the jobs of all users run."""
+    with suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o711)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise PermissionError(
+            errno.EPERM, f"{folder} is not a folder that only the sidecar's user can write; remove it"
+        )
+
+
+def _is_own_file(path: Path) -> bool:
+    """Whether it is there; also a daemon that was started by another user may have left it."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _write(path: Path) -> None:
     beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(mode=0o711, exist_ok=True)
-        path.parent.chmod(0o711)
-        with beside.open("wb") as file:
+        with beside.open("xb") as file:
             file.write(packed())
             file.flush()
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o444)
         beside.rename(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise JobFilesError(
-            f"The supervisor {path} cannot be written: {error.strerror}. Make sure that DataRootFolder exists, has "
-            "free space and belongs to the sidecar's user."
-        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def keep_for(directory: Path, data_root: Path) -> None:
@@ -97,16 +120,30 @@ def _keep_for_ever(data_root: Path) -> None:
 
 
 def compile_calls(data_root: Path, runner_python: str) -> list[list[str]]:
-    """The calls that keep compiled code of it, for each Python that jobs use and this machine has as well."""
+    """The calls that keep compiled code of it, for each Python that jobs use and this machine has as well; none where
+    there is such code already.
+    """
+    if list(place(data_root).parent.glob(f"{place(data_root).stem}.*.zip")):
+        return []
     pythons = [runner_python] if runner_python else USUAL_PYTHONS
     return [[p, "-I", "-S", str(place(data_root)), "compile"] for p in pythons if os.access(p, os.X_OK)]
 
 
 def remove_unneeded(data_root: Path) -> None:
-    """Remove the supervisors of other versions that no pod needs any more."""
+    """Remove the supervisors of other versions that no pod needs any more.
+
+    :raises JobFilesError: one cannot be removed
+    """
     current = place(data_root)
     for path in current.parent.glob("*.pyz"):
-        if path != current and path.stat().st_nlink == 1 and not path.with_suffix(".keep").exists():
-            path.unlink()
-            for compiled in path.parent.glob(f"{path.stem}.*.zip"):
-                compiled.unlink()
+        if path != current and path.lstat().st_nlink == 1 and not path.with_suffix(".keep").exists():
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+        for compiled in path.parent.glob(f"{path.stem}.*.zip"):
+            compiled.unlink()
+    except OSError as error:
+        raise JobFilesError(f"The old supervisor {path} cannot be removed: {error.strerror}") from error

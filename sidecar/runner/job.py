@@ -8,12 +8,16 @@ from sidecar.runner.contract import layout
 from sidecar.runner.contract.layout import PodFiles
 from sidecar.runner.report import Report
 from sidecar.runner.system.event_loop import Future, Loop
+from sidecar.runner.system.files import tail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Optional
 
     from sidecar.runner.contract.pod_document import PodDocument
+
+
+_SHELL_WORDS_BYTES = 1024
 
 
 class Job:
@@ -88,6 +92,16 @@ class Job:
         if hasattr(self, "_deadline"):
             self._deadline.forget(self._expire)
             self._deadline.set()
+
+    def shell_words(self) -> str:
+        """A sentence with what CommandPrefix or pre-exec said last; empty where they said nothing.
+
+        They go on after most failures, so that a module that could not be loaded is only missed later.
+        """
+        if not self.document["has_shell_text"]:
+            return ""
+        said = tail(self.files.path(layout.OUTPUT), _SHELL_WORDS_BYTES).decode("utf-8", "replace").strip()
+        return f"the shell text before the containers said: {said}" if said else ""
 
     @property
     def must_end(self) -> bool:

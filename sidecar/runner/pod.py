@@ -1,7 +1,5 @@
 """The pod: init containers one after another, then the main containers side by side, then the end of the sidecars."""
 
-import os
-
 from sidecar.runner.containers import environment
 from sidecar.runner.containers.container import Container
 from sidecar.runner.containers.environment import of_runtime
@@ -11,8 +9,8 @@ from sidecar.runner.mpi import is_under_mpi
 from sidecar.runner.node import addresses, devices, hostnames, image_config, network
 from sidecar.runner.node.images import ImageStore
 from sidecar.runner.node.mounts import Bind, Mounts
-from sidecar.runner.runtimes.apptainer import Apptainer
 from sidecar.runner.runtimes.apptainer_launcher import ApptainerLauncher, Recipe
+from sidecar.runner.runtimes.choice import pull_runtime
 from sidecar.runner.system.event_loop import Task
 
 TYPE_CHECKING = False
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from sidecar.runner.contract.pod_document import ContainerDocument
     from sidecar.runner.job import Job
     from sidecar.runner.node.image_config import ImageConfig
-    from sidecar.runner.node.image_pull import PullRuntime
     from sidecar.runner.runtimes.base import Launcher
 
 _LEAST_SIDECAR_SECONDS = 2.0
@@ -117,17 +114,10 @@ class Parts:
             environment=of_runtime(job.environment, job.site["tsocks_library"]),
         )
         self._is_enroot = job.site["runtime"] == "enroot"
-        self.pulls = self._pull_runtime()
+        self.pulls = pull_runtime(job.site["runtime"], job.site["runtime_program"], job.private)
         self._facts = addresses.node_facts(job.document["pod_ip"], job.variables)
         self.mounts = Mounts(job.files, job.files_root, job.document, self._facts)
         self._names = hostnames.Hostnames(job.document, job.private, self._facts)
-
-    def _pull_runtime(self) -> "PullRuntime":
-        if self._is_enroot:
-            from sidecar.runner.runtimes.enroot import Enroot
-
-            return Enroot(self.job.site["runtime_program"], os.path.join(self.job.private, "enroot"))
-        return Apptainer(self.job.site["runtime_program"])
 
     def prepare(self) -> None:
         """Make what the containers share.
@@ -155,7 +145,7 @@ class Parts:
             config=config,
             words=[self._on_node(word) for word in image_config.command_of(document, config)],
             variables=self._variables(document, config),
-            defaults=environment.inherited(self.job.environment, document["runtime_options"]),
+            defaults=self._defaults(document),
             binds=binds,
             working_dir=document["working_dir"] or (config.working_dir or "/" if config else ""),
             hostname=self._names.hostname,
@@ -169,6 +159,11 @@ class Parts:
 
             return MpiLauncher(self.job, recipe)
         return ApptainerLauncher(self.job, recipe, work)
+
+    def _defaults(self, document: "ContainerDocument") -> "Dict[str, str]":
+        """What holds where the image itself says nothing; an image without scripts of its own has not even a PATH."""
+        inherited = environment.inherited(self.job.environment, document["runtime_options"])
+        return {"PATH": environment.DEFAULT_PATH, **inherited}
 
     def _on_node(self, text: str) -> str:
         return with_node_facts(text, self._facts)

@@ -7,18 +7,14 @@ from sidecar.runner.contract.exit_codes import CANNOT_RUN
 from sidecar.runner.job import Job
 from sidecar.runner.pod import Parts, Pod
 from sidecar.runner.private_folder import remove_abandoned
+from sidecar.runner.shell_environment import left_by_shell
 from sidecar.runner.system import libc, processes
 from sidecar.runner.system.event_loop import Loop
 from sidecar.runner.system.folders import remove_tree, write_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict
-
     from sidecar.runner.contract.pod_document import PodDocument
-
-_KEPT_ASIDE = (b"LD_LIBRARY_PATH", b"LD_PRELOAD", b"LD_AUDIT")
-"""What the batch script keeps from the supervisor's own Python, and hands over under another name."""
 
 
 def supervise(document: "PodDocument", *, directory: str, files_root: str, private: str, began_at: float) -> int:
@@ -31,7 +27,7 @@ def supervise(document: "PodDocument", *, directory: str, files_root: str, priva
         directory=directory,
         files_root=files_root,
         private=private,
-        environment=_environment(),
+        environment=left_by_shell(),
     )
     job.heed_signals()
     if document["has_shell_text"]:
@@ -40,16 +36,6 @@ def supervise(document: "PodDocument", *, directory: str, files_root: str, priva
     if document["deadline_seconds"]:
         job.set_deadline(document["deadline_seconds"], began_at)
     return int(job.loop.run(_whole(job)))
-
-
-def _environment() -> "Dict[bytes, bytes]":
-    """As the shell text before has left it."""
-    found = dict(os.environb)
-    for name in _KEPT_ASIDE:
-        value = found.pop(b"SIDECAR_" + name, None)
-        if value is not None:
-            found[name] = value
-    return found
 
 
 async def _whole(job: Job) -> int:

@@ -74,14 +74,12 @@ def _clean_ranks(arguments: "List[str]") -> int:
     return 0
 
 
-def _warm(arguments: "List[str]") -> int:
+def _warm(_: "List[str]") -> int:
     import json
 
     from sidecar.runner.node.image_warm import warm
-    from sidecar.runner.runtimes.apptainer import Apptainer
 
-    wanted = json.loads(sys.stdin.read())
-    return warm(wanted, Apptainer(wanted["runtime_program"]))
+    return warm(json.loads(sys.stdin.read()))
 
 
 def _compile(arguments: "List[str]") -> int:

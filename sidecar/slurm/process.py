@@ -13,7 +13,7 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -29,6 +29,8 @@ class Call:
     environment: Mapping[str, str]
     """All of it: nothing is inherited."""
     timeout_seconds: float
+    text: str = field(default="", repr=False)
+    """For its standard input; it may be secret."""
     pass_fds: tuple[int, ...] = ()
     """File descriptors the program inherits beside the standard three."""
     outlives_timeout: bool = False
@@ -62,8 +64,10 @@ def run(call: Call) -> Answer:
 
     :raises SlurmUnreachable: it could not be started, or did not end in time
     """
-    with _memory_file() as stdout, _memory_file() as stderr:
-        process = _start(call, stdout, stderr)
+    with _memory_file() as stdin, _memory_file() as stdout, _memory_file() as stderr:
+        stdin.write(call.text.encode())
+        stdin.seek(0)
+        process = _start(call, stdin, stdout, stderr)
         # A thread waits, and not Popen.wait(timeout), which polls with sleeps of up to 50 ms; and a program that
         # outlives its timeout still has somebody who collects its exit status.
         reaper = threading.Thread(target=process.wait, name=f"wait-{process.pid}", daemon=True)
@@ -74,13 +78,13 @@ def run(call: Call) -> Answer:
         return Answer(code=process.returncode, stdout=_text(stdout), stderr=_text(stderr))
 
 
-def _start(call: Call, stdout: BinaryIO, stderr: BinaryIO) -> subprocess.Popen[bytes]:
+def _start(call: Call, stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             call.argv,
             env=call.environment,
             cwd="/",  # sbatch fails in a directory that is gone
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             pass_fds=call.pass_fds,
@@ -103,7 +107,7 @@ def _overdue(call: Call, pid: int) -> SlurmUnreachable:
 
 
 def _memory_file() -> BinaryIO:
-    return os.fdopen(os.memfd_create("slurm-output"), "w+b")
+    return os.fdopen(os.memfd_create("slurm-call"), "w+b")
 
 
 def _text(file: BinaryIO) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import fields
 
 from sidecar.domain import pod as domain
 from sidecar.domain.downward import Downward
-from sidecar.domain.expand import expand, missing
+from sidecar.domain.expand import expand, missing, replace
 from sidecar.domain.images import default_pull_policy
 from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import kubernetes as kube
 from sidecar.wire import lifecycle, resources
+from sidecar.wire.downward import is_of_node
 
 _DEV_FILE = re.compile(r"/dev/[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -31,8 +32,7 @@ def read_container(
     """
     if container.env_from:
         raise UnsupportedPod(f"container {container.name}: envFrom {_UNRESOLVED}")
-    # As they are: the virtual kubelet has expanded what was to be expanded, and a secret may well contain "$$".
-    values = {var.name: _value(var, container.name, downward) for var in container.env or []}
+    values = _variables(container, downward)
     where = f"container {container.name}"
     ports = {port.name: port.container_port for port in container.ports or [] if port.name}
     hooks = container.lifecycle or kube.Lifecycle()
@@ -41,8 +41,8 @@ def read_container(
         name=container.name,
         role=role,
         image=container.image,
-        command=tuple(expand(word, values) for word in container.command or []),
-        args=tuple(expand(word, values) for word in container.args or []),
+        command=_words(container.command or [], values, f"{where}: command"),
+        args=_words(container.args or [], values, f"{where}: args"),
         env=tuple(values.items()),
         working_dir=_absolute(container.working_dir or "", f"container {container.name}: workingDir"),
         mounts=tuple(_mount(mount, container.name, values) for mount in container.volume_mounts or []),
@@ -60,6 +60,23 @@ def read_container(
     )
 
 
+def _variables(container: kube.Container, downward: Downward) -> dict[str, str]:
+    """A container's variables, which stay as they are: the virtual kubelet has expanded what was to be expanded, and a
+    secret may well contain "$$". It could not expand what it has left for the sidecar to find out.
+    """
+    values = {var.name: _value(var, container.name, downward) for var in container.env or []}
+    late = {var.name: values[var.name] for var in container.env or [] if var.value is None and var.value_from}
+    if not late:
+        return values
+    return {name: value if name in late else replace(value, late) for name, value in values.items()}
+
+
+def _words(words: Sequence[str], values: Mapping[str, str], where: str) -> tuple[str, ...]:
+    if any("\0" in word for word in words):
+        raise UnsupportedPod(f"{where} holds a character that no process can be given (NUL)")
+    return tuple(expand(word, values) for word in words)
+
+
 def _value(var: kube.EnvVar, container: str, downward: Downward) -> str:
     """A variable's plain value; interLink has resolved all references but, by its configuration, the pod's own."""
     where = f"container {container}: env {var.name}"
@@ -71,7 +88,10 @@ def _value(var: kube.EnvVar, container: str, downward: Downward) -> str:
     if var.value is not None or source is None:
         return var.value or ""
     if source.field_ref:
-        return downward.field(source.field_ref.field_path, where)
+        value = downward.field(source.field_ref.field_path, where)
+        if "\0" in value and not is_of_node(value):
+            raise MalformedRequest(f"{where}: a value cannot contain NUL")
+        return value
     if ref := source.resource_field_ref:
         return downward.resource(ref.resource, ref.container_name or container, str(ref.divisor), where)
     kind = ".".join(["valueFrom", *(f.encode_name for f in fields(source) if getattr(source, f.name) is not None)])
@@ -130,7 +150,8 @@ def _sub_path(mount: kube.VolumeMount, where: str, values: Mapping[str, str]) ->
         name, path = "subPathExpr", expand(mount.sub_path_expr, values)
         if unknown := missing(mount.sub_path_expr, values):
             raise UnsupportedPod(f"{where}: subPathExpr: the container has no variable {unknown[0]}")
-    if path.startswith("/") or ".." in path.split("/") or "\n" in path or "\0" in path:
+    is_unclear = "\0" in (mount.sub_path or "") + (mount.sub_path_expr or "")
+    if path.startswith("/") or ".." in path.split("/") or "\n" in path or is_unclear:
         raise UnsupportedPod(f"{where}: {name} must be a relative path without ..")
     return path
 

@@ -9,6 +9,7 @@ import msgspec
 from sidecar.domain import pod as domain
 from sidecar.domain.downward import Downward
 from sidecar.domain.plan import SitePolicy
+from sidecar.domain.shell_text import as_lines, has_foreign_lines
 from sidecar.errors import MalformedRequest, UnsupportedPod
 from sidecar.wire import decode, fields, options, resources
 from sidecar.wire import kubernetes as kube
@@ -53,7 +54,7 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
         requests=resources.of_pod(whole.requests, "spec.resources.requests"),
         limits=resources.of_pod(whole.limits, "spec.resources.limits"),
         overhead=resources.of_pod(pod.spec.overhead, "spec.overhead"),
-        job_script=request.jobScript or "",
+        job_script=_job_script(request),
         options=job_options,
         logins=logins,
         run_as_user=user,
@@ -62,12 +63,19 @@ def read(body: bytes, policy: SitePolicy) -> domain.Pod:
     )
 
 
+def _job_script(request: kube.RetrievedPodData) -> str:
+    script = request.jobScript or ""
+    return as_lines(script) if has_foreign_lines(script) else script
+
+
 def _job_script_notes(request: kube.RetrievedPodData) -> Iterator[str]:
     if request.jobScript:
         yield (
             "jobScript: interLink brings the job's script, which runs once in place of the containers; their images,"
             " commands, environment, volumes, probes, hooks and restartPolicy are left to it"
         )
+    if has_foreign_lines(request.jobScript or ""):
+        yield "jobScript: its lines end with CR LF, which no interpreter can be found with; it runs with LF"
 
 
 def _request(body: bytes) -> kube.RetrievedPodData:

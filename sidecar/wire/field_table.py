@@ -49,8 +49,9 @@ _ITEMS = (
     ignored("items.user", _OWNER),
 )
 _REFERENCE = (
-    honoured("fieldRef", "interLink's value; the pod's name, namespace, UID, IP, node, service account, labels and "
-             "annotations also here", _WIRE_DOWNWARD),
+    honoured("fieldRef", "interLink's value, as it comes; the pod's name, namespace, UID, service account, labels and "
+             "annotations also here; in env also spec.nodeName, status.podIP(s) and hostIP(s): the compute node's, and "
+             "$(VAR) carries them on", _WIRE_DOWNWARD),
     honoured("fieldRef.apiVersion", "v1 is the only one", _WIRE_DOWNWARD),
     honoured("fieldRef.fieldPath", "the field's value", _WIRE_DOWNWARD),
     honoured("resourceFieldRef", "the limit or request that the container states, rounded up", _WIRE_DOWNWARD),
@@ -233,8 +234,8 @@ _CONTAINER = (
     ignored("ports.hostIP", _NO_PORTS),
     resolved("envFrom", "interLink puts its variables into env"),
     honoured("env", "every byte of every value, in order", _VALUES),
-    honoured("env.name", "letters, digits and _; Apptainer passes on no others, which are refused; the last wins",
-             _CONTENTS),
+    honoured("env.name", "every name that Kubernetes allows, but for APPTAINER_NAME, APPTAINER_CONTAINER and "
+             "APPTAINER_INSTANCE; the last of two wins", _CONTENTS),
     honoured("env.value", "as it is, up to 128 KiB; interLink expands $(VAR)", _CONTENTS),
     honoured("env.valueFrom", "what interLink has left in place", _VALUES),
     *at("env.valueFrom", _REFERENCE),

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import difflib
 import re
-import shlex
 from collections.abc import Mapping
 
 from sidecar.domain.downward import POD_IP_ANNOTATION
 from sidecar.domain.pod import JobOptions
+from sidecar.domain.shell_text import as_lines, split_words
 from sidecar.errors import UnsupportedPod
 
 PREFIX = "slurm-job.vk.io/"
@@ -39,14 +39,14 @@ def read(annotations: Mapping[str, str], runtime: str = "singularity") -> tuple[
     options = JobOptions(
         flags=_words(ours, "flags"),
         flavor=ours.get("flavor", "").strip(),
-        pre_exec=ours.get("pre-exec", ""),
+        pre_exec=as_lines(ours.get("pre-exec", "")),
         image_root=ours.get("image-root", "").strip(),
         mpi_flags=_mpi_flags(ours),
         runtime_commands=_one_line(ours, "singularity-commands"),
         runtime_mounts=_mounts(ours, runtime),
         runtime_options=_words(ours, f"{runtime}-options"),
         pod_ip=annotations.get(POD_IP_ANNOTATION, "").strip(),
-        tunnel_commands=annotations.get("interlink.eu/wstunnel-client-commands", ""),
+        tunnel_commands=as_lines(annotations.get("interlink.eu/wstunnel-client-commands", "")),
     )
     return options, tuple(notes)
 
@@ -74,7 +74,7 @@ def _key(name: str, prefix: str) -> str:
 
 def _words(values: Mapping[str, str], key: str) -> tuple[str, ...]:
     try:
-        return tuple(shlex.split(values.get(key, "")))
+        return tuple(split_words(values.get(key, "")))
     except ValueError as error:
         raise UnsupportedPod(f"annotation {PREFIX}{key}: {error}: {values[key]!r}") from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.runner.contract import layout
 from tests.as_root.conftest import Attacker
 from tests.e2e.daemon import Daemon
 from tests.e2e.pods import a_pod
@@ -21,7 +22,8 @@ from tests.e2e.waiting import until
 from tests.virtual_kubelet.interlink import CallFailed
 from tests.virtual_kubelet.kubelet import VirtualKubelet
 
-START = "echo begun; sleep 600"
+OBEYS = "trap 'exit 143' TERM; echo begun; "
+START = f"{OBEYS}while :; do sleep 0.2; done"
 Victim = Callable[..., Path]
 
 
@@ -132,7 +134,7 @@ def test_a_claim_in_the_name_of_another_users_job_does_not_end_that_job(
 ) -> None:
     kubelet.create_pod(a_pod("victim", script=START))
     kubelet.wait_for("victim", "Running")
-    folder = a_guests_pod("thief", "echo begun; while [ ! -e /proc/nothing ]; do sleep 0.2; done")
+    folder = a_guests_pod("thief", f"{OBEYS}while [ ! -e /proc/nothing ]; do sleep 0.2; done")
     attacker.does(f"echo {kubelet.job_id_of('victim')} >claim", folder)
     attacker.does(f"scancel --full {kubelet.job_id_of('thief')}")
     uid = uid_of(kubelet, "thief")
@@ -170,6 +172,45 @@ def test_another_users_job_is_not_adopted_for_a_submission_that_nobody_has_heard
 
     assert "job_adopted" not in site.history(uid)
     attacker.does(f"scancel {forged}")
+
+
+def test_nobody_but_root_changes_what_all_jobs_run(
+    site: Daemon, kubelet: VirtualKubelet, a_guests_pod: Victim, attacker: Attacker
+) -> None:
+    folder = a_guests_pod("runner")
+    supervisors = site.data_root / layout.SUPERVISORS
+    (supervisor,) = supervisors.glob("*.pyz")
+    before = supervisor.read_bytes()
+    for place in (supervisor, folder / layout.SUPERVISOR):
+        attacker.does(f"! (echo x >>{place}) && ! chmod 666 {place} && ! chown 0 {place} && cat {place} >/dev/null")
+    attacker.does(f"! rm -f {supervisor} && ! touch {supervisors}/x && ! ls {supervisors} && ! mv {folder} {folder}-x")
+    attacker.does(f"rm -f {layout.SUPERVISOR} && echo x >{layout.SUPERVISOR}", folder)
+    kubelet.create_pod(a_pod("run-after", script="echo well"))
+    kubelet.wait_for("run-after", "Succeeded")
+
+    assert supervisor.read_bytes() == before
+    kubelet.delete_pod("runner", grace_seconds=0)
+
+
+def test_a_user_spoils_no_bell_but_the_users_own_and_holds_nobody_up(
+    site: Daemon, kubelet: VirtualKubelet, attacker: Attacker, guest: pwd.struct_passwd, host: pwd.struct_passwd
+) -> None:
+    for user in (host, guest):  # the bells are there from the first pod on
+        name = f"bell-{user.pw_name}"
+        kubelet.create_pod(a_pod(name, securityContext={"runAsUser": user.pw_uid}))
+        kubelet.wait_for(name, "Succeeded")
+    bells = site.data_root / layout.BELLS
+    own, other = bells / str(guest.pw_uid), bells / str(host.pw_uid)
+    attacker.does(f"! cat {other} && ! (echo x >>{other}) && ! rm -f {own} && ! ls {bells} && ! ln {own} {bells}/x")
+    for deed in (f"head -c 3000000 /dev/urandom >>{own}", f": >{own}", f"chmod 0 {own}"):
+        attacker.does(deed)
+        name = f"rings-{len(deed)}"
+        kubelet.create_pod(a_pod(f"{name}-guest", securityContext={"runAsUser": guest.pw_uid}))
+        kubelet.create_pod(a_pod(f"{name}-host"))
+        kubelet.wait_for(f"{name}-guest", "Succeeded")
+        kubelet.wait_for(f"{name}-host", "Succeeded")
+
+    assert other.stat().st_uid == host.pw_uid
 
 
 def forge(site: Daemon, uid: str, attacker: Attacker) -> str:

@@ -51,7 +51,9 @@ def test_a_pod_that_says_nothing_runs_as_the_default_user(
     assert said[:2] == [str(host.pw_uid), str(host.pw_gid)]
     assert said[2] == "readable"
     assert owner_of_job(site, uid) == host.pw_name
-    assert {path.lstat().st_uid for path in (folder, *folder.rglob("*"))} == {host.pw_uid}
+    supervisor = folder / "supervisor.pyz"  # all users' jobs run the same one
+    assert (supervisor.stat().st_uid, supervisor.stat().st_mode & 0o777) == (0, 0o444)
+    assert {path.lstat().st_uid for path in (folder, *folder.rglob("*")) if path != supervisor} == {host.pw_uid}
     assert folder.stat().st_mode & 0o777 == 0o700
 
 

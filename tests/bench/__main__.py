@@ -18,11 +18,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import calls, cluster, creates, endings, jobs, logs, quiet, start, status
+from tests.bench import calls, cluster, creates, endings, idle, jobs, logs, quiet, start, status
 from tests.bench.measure import Figure
 
 MEASUREMENTS: dict[str, Callable[[Path, Path], Iterator[Figure]]] = {
-    module.BUDGET: module.measure for module in (creates, status, calls, endings, jobs, start, logs, quiet)
+    module.BUDGET: module.measure for module in (creates, status, calls, endings, jobs, start, logs, quiet, idle)
 }
 
 

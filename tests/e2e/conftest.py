@@ -49,7 +49,8 @@ def vk(daemon: Daemon) -> VirtualKubelet:
     """The virtual kubelet of the shared daemon; two pods of a minute are under way from the beginning."""
     kubelet = daemon.kubelet()
     orphans = "(setsid sleep 8823 &); sh -c '(sleep 8823 &)'; "
-    kubelet.create_pod(a_pod(TIMED, script=f"{orphans} sleep 600", flags="--time=1"))
+    obeys = "trap 'exit 143' TERM; while :; do sleep 0.1; done"
+    kubelet.create_pod(a_pod(TIMED, script=f"{orphans} {obeys}", flags="--time=1"))
     deaf = "trap '' TERM; (setsid sleep 8824 &); while :; do sleep 8824; done"
     kubelet.create_pod(a_pod(TIMED_DEAF, script=deaf, flags="--time=1", terminationGracePeriodSeconds=2))
     return kubelet

@@ -108,3 +108,26 @@ def test_a_large_log_arrives_whole(vk: VirtualKubelet) -> None:
 
     assert vk.logs("large") == "".join(f"{number}\n" for number in range(1, 300001))
     assert vk.logs("large", tail=2) == "299999\n300000\n"
+
+
+ROTATING = {"ContainerLogMaxSize": "64Ki", "ContainerLogMaxFiles": 3}
+"""A site that lets a container's log have little room."""
+
+
+@pytest.mark.parametrize("own_daemon", [ROTATING], indirect=True)
+def test_following_goes_on_over_rotations_and_misses_nothing(own_vk: VirtualKubelet, own_daemon: Daemon) -> None:
+    last = 40000  # some 230 kB
+    talks = f"n=0; while [ $n -lt {last} ]; do seq $((n + 1)) $((n += 1000)); sleep 0.1; done"
+    uid = own_vk.create_pod(a_patient_pod("rotating", own_daemon, talks, first="echo begun"))["metadata"]["uid"]
+    own_vk.wait_for("rotating", "Running")
+    with own_vk.follow("rotating") as pieces:
+        first = next(pieces)
+        release("rotating", own_daemon)
+        rest = "".join(pieces)
+    own_vk.wait_for("rotating", "Succeeded")
+
+    assert (first + rest).splitlines() == ["begun", *(str(n) for n in range(1, last + 1))]
+    logs = list(own_daemon.directory(uid).glob("logs/main.0.log*"))
+    assert len(logs) == 3
+    assert all(path.stat().st_size <= 64 * 1024 for path in logs)
+    assert own_vk.logs("rotating").endswith(f"\n{last}\n")

@@ -38,16 +38,24 @@ MEET = "touch /work/$PMI_RANK; until [ -e /work/0 ] && [ -e /work/1 ]; do sleep 
 
 def test_every_rank_runs_on_its_node_and_shares_the_pod_s_volumes(vk: VirtualKubelet) -> None:
     init = a_container("setup", "echo once >>/work/log", **mounts(work="/work"))
-    script = MEET + 'echo "$PMI_RANK of $PMI_SIZE on node $SLURM_NODEID: $(cat /work/log)"; exit $((PMI_RANK * 5))'
+    where = "node $SLURM_NODEID ($SLURMD_NODENAME) process $SLURM_PROCID"
+    script = MEET + f'echo "$PMI_RANK of $PMI_SIZE {where}: $(cat /work/log)"; exit $((PMI_RANK * 5))'
     vk.create_pod(a_parallel_pod("ranks", script, initContainers=[init]))
     vk.wait_for("ranks", "Failed")
 
-    first, second = (line.split() for line in sorted(vk.logs("ranks").splitlines()))
-    assert [first[0], second[0]] == ["0", "1"]
-    assert first[1:3] == second[1:3] == ["of", "2"]
-    assert [first[5], second[5]] == ["0:", "1:"]
-    assert first[6:] == second[6:] == ["once"]
+    first, second = nodes_of_the_job(vk.job_id_of("ranks"))
+    assert sorted(vk.logs("ranks").splitlines()) == [
+        f"0 of 2 node 0 ({first}) process 0: once",
+        f"1 of 2 node 1 ({second}) process 1: once",
+    ]
     assert vk.container("ranks")["state"]["terminated"]["exitCode"] == 5
+
+
+def nodes_of_the_job(job_id: str) -> list[str]:
+    queue = ["squeue", "--states=all", "--noheader", "--format=%N", f"--jobs={job_id}"]
+    nodes = subprocess.run(queue, check=True, capture_output=True, text=True).stdout.strip()
+    names = subprocess.run(["scontrol", "show", "hostnames", nodes], check=True, capture_output=True, text=True)
+    return names.stdout.split()
 
 
 SUM_OF_RANKS = """

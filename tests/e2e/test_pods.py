@@ -36,7 +36,10 @@ def test_a_command_that_does_not_exist_fails_the_pod(vk: VirtualKubelet) -> None
     vk.create_pod(a_pod("no-command", a_container() | {"command": ["/no/such/program"]}))
     vk.wait_for("no-command", "Failed")
 
-    assert vk.container("no-command")["state"]["terminated"]["exitCode"] in (127, 255)
+    ended = vk.container("no-command")["state"]["terminated"]
+    assert ended["exitCode"] == 128
+    assert "/no/such/program" in ended["message"]
+    assert "no such file or directory" in ended["message"]
     assert "/no/such/program" in vk.logs("no-command")
 
 
@@ -126,7 +129,7 @@ def test_a_bad_partition_is_refused_with_sbatchs_words(vk: VirtualKubelet, daemo
 
 
 def test_a_job_that_somebody_cancels_fails_the_pod_with_143(vk: VirtualKubelet, daemon: Daemon) -> None:
-    vk.create_pod(a_pod("cancelled", script="sleep 300"))
+    vk.create_pod(a_pod("cancelled", script="trap 'exit 143' TERM; while :; do sleep 0.1; done"))
     vk.wait_for("cancelled", "Running")
     subprocess.run(["scancel", vk.job_id_of("cancelled")], check=True)
     vk.wait_for("cancelled", "Failed")

@@ -52,7 +52,7 @@ def slow(vk: VirtualKubelet) -> None:
         "failureThreshold": 1,
     }
     main = a_container(script=AGAIN + STAYS, livenessProbe=ill, **IN_BOX)
-    vk.create_pod(a_pod("unhealthy", main, restart="OnFailure", **BOX))
+    vk.create_pod(a_pod("unhealthy", main, restart="OnFailure", terminationGracePeriodSeconds=1, **BOX))
     setup = a_container("setup", AGAIN + "exit 5", **IN_BOX)
     vk.create_pod(a_pod("setup-retried", initContainers=[setup], restart="OnFailure", **BOX))
     falls = a_sidecar(AGAIN.replace("exit 0", "touch /box/go; " + STAYS) + "exit 7")
@@ -125,7 +125,8 @@ def test_a_container_that_fails_its_liveness_probe_is_started_again(vk: VirtualK
 
     container = vk.container("unhealthy")
     before = container["lastState"]["terminated"]
-    assert (container["restartCount"], before["exitCode"]) == (1, 143)
+    # A shell that is process 1 ignores TERM, as under a kubelet.
+    assert (container["restartCount"], before["exitCode"]) == (1, 137)
     assert before["message"] == "Liveness probe failed: ill"
     assert vk.logs("unhealthy", previous=True) == "first\n"
 
@@ -176,9 +177,10 @@ def test_a_containers_last_words_are_its_message(vk: VirtualKubelet) -> None:
 
 
 def test_a_process_that_ends_by_a_signal_has_the_shells_code(vk: VirtualKubelet) -> None:
-    myself = "$$$$"  # Kubernetes makes two of them
+    """The container's own process, which is process 1, cannot be killed from inside, but what it runs can."""
     signals = {"kill": 137, "term": 143, "segv": 139}
-    vk.create_pod(a_pod("signals", *(a_container(name, f"kill -{name.upper()} {myself}") for name in signals)))
+    script = "sh -c 'kill -{} $$$$'; exit $?"  # Kubernetes makes two of the four
+    vk.create_pod(a_pod("signals", *(a_container(name, script.format(name.upper())) for name in signals)))
     vk.wait_for("signals", "Failed")
 
     assert {name: ended(vk, "signals", name)["exitCode"] for name in signals} == signals

@@ -1,4 +1,4 @@
-"""The supervisor as one file that jobs of several versions share."""
+"""The supervisor's file: what is in it, who can change it, and how long it is kept."""
 
 from __future__ import annotations
 
@@ -14,65 +14,80 @@ from sidecar.job import supervisor
 from sidecar.runner.contract import layout
 
 
-def old_version(root: Path) -> Path:
-    path = Path(layout.supervisor(str(root), "0123456789abcdef"))
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"an older one")
-    return path
-
-
-def test_the_file_is_readable_for_all_users_and_says_what_it_lacks(tmp_path: Path) -> None:
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
     supervisor.install(tmp_path)
-    path = supervisor.place(tmp_path)
-    call = [sys.executable, "-I", "-S", *map(str, (path, "run", tmp_path, tmp_path, tmp_path, 0))]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
-
-    assert path.stat().st_mode & 0o777 == 0o444
-    assert path.parent.stat().st_mode & 0o777 == 0o711
-    assert list(path.parent.iterdir()) == [path]
-    assert done.returncode == 128
-    assert done.stderr == f"slurm-sidecar: {tmp_path}/pod.json cannot be read: No such file or directory\n"
+    return supervisor.place(tmp_path)
 
 
-def test_a_second_install_leaves_the_file_alone(tmp_path: Path) -> None:
+def test_the_supervisor_runs_without_the_daemons_code(installed: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(installed), "run", "/nowhere", "/nowhere", "/nowhere", "0"],
+        cwd="/",
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (
+        128, "slurm-sidecar: /nowhere/pod.json cannot be read: No such file or directory\n",
+    )  # fmt: skip
+
+
+def test_all_users_can_read_the_supervisor_and_nobody_can_list_the_others(installed: Path) -> None:
+    assert installed.stat().st_mode & 0o777 == 0o444
+    assert installed.parent.stat().st_mode & 0o777 == 0o711
+
+
+def test_a_supervisor_that_is_there_is_not_written_again(tmp_path: Path, installed: Path) -> None:
+    before = installed.stat()
     supervisor.install(tmp_path)
-    before = supervisor.place(tmp_path).stat()
+
+    assert installed.stat() == before
+    assert list(installed.parent.iterdir()) == [installed]
+
+
+def test_what_else_has_the_supervisors_name_is_replaced(tmp_path: Path, installed: Path) -> None:
+    installed.unlink()
+    installed.symlink_to("/etc/passwd")
     supervisor.install(tmp_path)
 
-    assert supervisor.place(tmp_path).stat() == before
+    assert installed.read_bytes() == supervisor.packed()
+    assert not installed.is_symlink()
 
 
-def test_a_supervisor_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / layout.SUPERVISORS).write_text("in the way")
+@pytest.mark.parametrize("spoil", ["link", "file", "mode"])
+def test_a_folder_that_others_could_write_holds_no_supervisor(tmp_path: Path, spoil: str) -> None:
+    folder = tmp_path / layout.SUPERVISORS
+    if spoil == "link":
+        (tmp_path / "elsewhere").mkdir()
+        folder.symlink_to(tmp_path / "elsewhere")
+    elif spoil == "file":
+        folder.touch()
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
 
-    with pytest.raises(JobFilesError, match=r"The supervisor .* cannot be written: .*DataRootFolder"):
+    with pytest.raises(JobFilesError, match="only the sidecar's user can write"):
         supervisor.install(tmp_path)
+    assert not supervisor.place(tmp_path).exists()
 
 
-def test_a_version_is_kept_for_as_long_as_a_pod_holds_it(tmp_path: Path) -> None:
-    old, pod = old_version(tmp_path), tmp_path / "pod"
-    pod.mkdir()
-    os.link(old, pod / layout.SUPERVISOR)
-    supervisor.install(tmp_path)
-    supervisor.remove_unneeded(tmp_path)
-    assert old.exists()
-
-    (pod / layout.SUPERVISOR).unlink()
-    supervisor.remove_unneeded(tmp_path)
-    assert not old.exists()
-    assert supervisor.place(tmp_path).exists()
-
-
-def test_no_version_is_removed_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refuse)
-    old = old_version(tmp_path)
-    monkeypatch.setattr(supervisor, "place", lambda _: old)
-    supervisor.keep_for(tmp_path, tmp_path)
-    monkeypatch.undo()
-    supervisor.install(tmp_path)
+def test_a_pods_directory_keeps_the_supervisor_that_its_job_needs(tmp_path: Path, installed: Path) -> None:
+    needed, unneeded = (installed.with_name(f"{name}.pyz") for name in ("needed", "unneeded"))
+    for old in (needed, unneeded):
+        old.write_text(old.name)
+    os.link(needed, tmp_path / layout.SUPERVISOR)
     supervisor.remove_unneeded(tmp_path)
 
-    assert old.exists()
+    assert sorted(installed.parent.iterdir()) == sorted([installed, needed])
+
+
+def test_without_hard_links_no_supervisor_is_removed(tmp_path: Path, installed: Path) -> None:
+    directory = tmp_path / "pod"
+    directory.mkdir()
+    (directory / layout.SUPERVISOR).touch()  # no second name can be made either
+    supervisor.keep_for(directory, tmp_path)
+
+    assert installed.with_suffix(".keep").exists()

@@ -118,6 +118,14 @@ def test_references_are_replaced_by_their_values_and_env_from_is_gone() -> None:
     assert "envFrom" not in request_of(*manifest)["pod"]["spec"]["containers"][0]
 
 
+def test_what_only_the_node_knows_is_left_to_the_daemon() -> None:
+    source = {"fieldRef": {"fieldPath": "status.podIP"}}
+    container = a_container(env=[{"name": "IP", "valueFrom": source}, {"name": "URL", "value": "http://$(IP)"}])
+    env = request_of(a_pod(container))["pod"]["spec"]["containers"][0]["env"]
+
+    assert env == [{"name": "URL", "value": "http://$(IP)"}, {"name": "IP", "valueFrom": source}]
+
+
 @pytest.mark.parametrize("kind", ["configMap", "secret"])
 def test_an_optional_reference_that_leads_nowhere_sets_nothing(kind: str) -> None:
     reference = from_key(kind, "absent", "key", optional=True)
@@ -131,7 +139,7 @@ def test_an_optional_reference_that_leads_nowhere_sets_nothing(kind: str) -> Non
     [
         (from_key("configMap", "absent", "key"), "has no ConfigMap 'absent' in namespace default; add it"),
         (from_key("secret", "creds", "absent"), "Secret 'creds' has no key 'absent'"),
-        ({"fieldRef": {"fieldPath": "status.hostIP"}}, "status.hostIP has no value outside Kubernetes"),
+        ({"fieldRef": {"fieldPath": "metadata.nothing"}}, "metadata.nothing has no value outside Kubernetes"),
         ({"resourceFieldRef": {"resource": "limits.memory"}}, "container 'main' states no limits.memory"),
         ({"fileKeyRef": {"path": "x"}}, "valueFrom needs configMapKeyRef"),
     ],

@@ -29,6 +29,7 @@ def test_its_own_options_come_before_the_pod_s_and_gpus_add_none() -> None:
     [
         (a_pod(options=JobOptions(mpi_flags=())), "mpi-flags: this site runs Enroot"),
         (a_pod(a_container(env={"KEY": "a\nb"})), "variable KEY: .* cannot hand on a value of several lines"),
+        (a_pod(a_container(env={"my-key": "y"})), "variable my-key: .* only names of letters"),
         (a_pod(a_container(env={"ENROOT_X": "y"})), "variable ENROOT_X: .* keeps such names for itself"),
     ],
 )

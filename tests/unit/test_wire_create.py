@@ -153,7 +153,7 @@ def test_field_references_left_by_interlink_are_resolved() -> None:
     ("value_from", "error"),
     [
         ({"secretKeyRef": {"name": "s", "key": "k"}}, UnsupportedPod),
-        ({"fieldRef": {"fieldPath": "status.hostIP"}}, UnsupportedPod),
+        ({"fieldRef": {"fieldPath": "status.qosClass"}}, UnsupportedPod),
         ({"resourceFieldRef": {"resource": "limits.cpu"}}, UnsupportedPod),
         ({"fieldRef": {}}, MalformedRequest),
         ("x", MalformedRequest),
@@ -201,3 +201,11 @@ def test_secrets_are_not_in_the_pods_repr() -> None:
     pod = with_container(env=[{"name": "V", "value": SECRET}], command=["echo", SECRET], args=["$(V)"])
 
     assert SECRET not in repr(pod)
+
+
+def test_a_job_script_of_windows_lines_can_be_run_and_the_history_says_so() -> None:
+    request = a_request() | {"jobScript": "#!/bin/sh\r\necho a\r\n"}
+    pod = create.read(body(request), SitePolicy())
+
+    assert pod.job_script == "#!/bin/sh\necho a\n"
+    assert any("CR LF" in note for note in pod.notes)

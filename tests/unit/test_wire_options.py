@@ -81,3 +81,18 @@ def test_enroot_s_mounts_are_read_with_and_without_its_option() -> None:
         "--bind=/c:/d",
         "--bind=/e:/f",
     )
+
+
+def test_lines_are_read_whatever_editor_has_written_them() -> None:
+    annotations = {
+        "slurm-job.vk.io/flags": "--mem=1G \\\r\n\t--time=5\r\n",
+        "slurm-job.vk.io/singularity-options": "--no-home \\\n --nv",
+        "slurm-job.vk.io/singularity-mounts": "/a:/b \\\n/c:/d",
+        "slurm-job.vk.io/pre-exec": "cat <<X\r\ntext\r\nX\r\n",
+        "interlink.eu/wstunnel-client-commands": "one\r\ntwo",
+    }
+
+    assert options.read(annotations)[0] == JobOptions(
+        flags=("--mem=1G", "--time=5"), runtime_options=("--no-home", "--nv"),
+        runtime_mounts=("--bind=/a:/b", "--bind=/c:/d"), pre_exec="cat <<X\ntext\nX\n", tunnel_commands="one\ntwo",
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from sidecar.runner.containers.restarts import Backoff, may_restart, policy_of
 from sidecar.runner.containers.run import Run
+from sidecar.runner.containers.start_failures import lacks_runtime
 from sidecar.runner.contract.exit_codes import CANNOT_RUN, KILLED, TERMINATED
 from sidecar.runner.logs import LogWriter
 from sidecar.runner.node.host_paths import CannotMount
@@ -99,6 +100,8 @@ class Container:
 
     def _image_failed(self, attempt: int, words: str) -> "tuple[int, List[Fact]]":
         self._image_is_lost = True  # enough was tried
+        shell_words = self._job.shell_words() if lacks_runtime(words) else ""
+        words += f"; {shell_words}" if shell_words else ""
         self._job.report.write(("image_failed", self._which(attempt, message=words)))
         return CANNOT_RUN, [("container_terminated", self._which(attempt, code=CANNOT_RUN, message=words))]
 

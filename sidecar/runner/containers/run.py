@@ -15,6 +15,7 @@ from sidecar.runner.node.runtime_messages import runtime_errors
 from sidecar.runner.probes.prober import Listener, Prober, first_health
 from sidecar.runner.system.event_loop import Future
 from sidecar.runner.system.memory_kills import memory_kills
+from sidecar.runner.system.processes import CANNOT_EXECUTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Run(Listener):
 
     def _could_not_run(self, words: str, code: int) -> "tuple[int, List[Fact]]":
         message = wrong_architecture(self._image) or runtime_errors(words.encode())
+        shell_words = self._job.shell_words() if start_failures.lacks_runtime(words) else ""
+        if code == CANNOT_EXECUTE and shell_words:
+            self._say(shell_words)
+            message += f"; {shell_words}"
         return CANNOT_RUN, [
             ("container_terminated", self._which(code=CANNOT_RUN, cannot_run=code, message=message)),
         ]

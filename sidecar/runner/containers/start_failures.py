@@ -32,6 +32,11 @@ def may_pass(words: str) -> bool:
     return not any(sentence in text for sentence in _FINAL)
 
 
+def lacks_runtime(words: str) -> bool:
+    """Whether the node has no such runtime, as our own words say."""
+    return "cannot be started: " in words
+
+
 def is_about_overlay(words: str) -> bool:
     """Whether it is the writable layer that the node cannot make."""
     return "overlay" in words.lower()

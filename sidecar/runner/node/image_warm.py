@@ -5,6 +5,8 @@ import signal
 
 from sidecar.runner.node.image_cache import find_cache
 from sidecar.runner.node.image_pull import Pull, Shell, Wanted
+from sidecar.runner.runtimes.choice import pull_runtime
+from sidecar.runner.shell_environment import left_by_shell
 from sidecar.runner.system import files
 
 TYPE_CHECKING = False
@@ -30,9 +32,10 @@ if TYPE_CHECKING:
         bash: str
 
 
-def warm(wanted: "WarmDocument", runtime: "PullRuntime") -> int:
+def warm(wanted: "WarmDocument") -> int:
     """Fetch one image, whether it is there or not; what the pull says goes to the standard output.
 
+    :param runtime_in: the runtime, which may keep what it needs in a folder that goes afterwards
     :returns: 0, or why the image could not be fetched: 1, or ``TRY_LATER``
     """
     import tempfile
@@ -42,6 +45,7 @@ def warm(wanted: "WarmDocument", runtime: "PullRuntime") -> int:
     os.makedirs(wanted["data_root"], exist_ok=True)
     private = tempfile.mkdtemp(prefix="slurm-sidecar-warm-")
     try:
+        runtime = pull_runtime(wanted["runtime"], wanted["runtime_program"], private)
         return _warm(wanted, runtime, private)
     finally:
         files.remove(private)
@@ -73,7 +77,7 @@ def _pull_of(wanted: "WarmDocument", cache: "ImageCache", runtime: "PullRuntime"
     return Pull(
         cache,
         runtime,
-        Shell(wanted["bash"], wanted["runtime_prefix"], os.environb),
+        Shell(wanted["bash"], wanted["runtime_prefix"], left_by_shell()),
         Wanted(
             image=wanted["image"],
             key=wanted["key"],

@@ -137,7 +137,8 @@ class ApptainerLauncher:
 
     def _home(self) -> str:
         """Where the pod sets HOME, the container finds a folder there. The runtime takes only paths without a colon."""
-        home = next((value for name, value in reversed(self._recipe.document["env"]) if name == "HOME"), "")
+        is_set = any(name == "HOME" for name, _ in self._recipe.document["env"])
+        home = self._recipe.variables["HOME"] if is_set else ""
         return home if home.startswith("/") and ":" not in home else ""
 
     def _overlay(self) -> str:

@@ -31,7 +31,9 @@ class Enroot:
         """The call that fetches an image into one file, its layers into a cache, and what is set in its environment.
 
         :param login_file: not read: logins are those that Enroot finds by itself
+        :raises OSError: a folder that it needs cannot be made
         """
+        self.make_folders()
         variables = {**self.variables(), "ENROOT_CACHE_PATH": cache}
         return [self._program, "import", "--output", file, image_name(image)], variables
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
+
+from sidecar.job import report
+from sidecar.runner.contract.pod_document import node_fact
 from tests.jobs import a_container, a_pod
 from tests.running import NASTY, Starter, shell
 
@@ -76,3 +80,26 @@ def test_the_working_directory_is_the_pod_s(start: Starter) -> None:
 
     assert job.finish() == 0
     assert job.log() == "/etc\n"
+
+
+def test_every_name_that_kubernetes_allows_reaches_the_process(start: Starter) -> None:
+    env = {"discovery.type": "single", "my-key": NASTY.replace("\n", "\r\n"), "a b": "c", "1": "one", "!@#%^&*()": "x"}
+    job = start(a_pod(a_container("main", "cat", "/proc/self/environ", env=env)))
+
+    assert job.finish() == 0
+    got = dict(entry.split("=", 1) for entry in job.files.log("main", 0).read_bytes().decode().split("\0") if entry)
+    assert {name: got.get(name) for name in env} == env
+
+
+def test_a_container_is_told_its_node_s_name_and_addresses(start: Starter) -> None:
+    node, pod, host = (node_fact(name) for name in ("nodeName", "podIP", "hostIP"))
+    env = {"NODE_NAME": node, "POD_IP": pod, "HOST_IP": host, "URL": f"http://{pod}:80/"}
+    text = 'echo "$NODE_NAME" "$POD_IP" "$HOST_IP" "$URL" "$@"'
+    job = start(a_pod(a_container("main", "sh", "-c", text, "sh", args=(f"on {node}",), env=env)))
+
+    assert job.finish() == 0
+    name, pod_ip, host_ip, url, word, argument = job.log().split()
+    [begun] = [fact for fact in job.facts if isinstance(fact, report.JobStarted)]
+    assert name == argument == begun.node
+    assert ipaddress.ip_address(pod_ip) == ipaddress.ip_address(host_ip)
+    assert (url, word) == (f"http://{pod_ip}:80/", "on")

@@ -82,3 +82,11 @@ def test_full_mesh_runs_the_containers_inside_its_script(start: Starter) -> None
     assert job.finish() == 3
     assert job.output.startswith("in the mesh\n")
     assert job.story()[-3:] == ["JobStopping", "ContainerTerminated main.0 3", "JobFinished 3"]
+
+
+def test_a_site_s_text_of_windows_lines_runs(start: Starter, tmp_path: Path) -> None:
+    site = JobSite(data_root=tmp_path, command_prefix="if true; then\r\necho from the site\r\nfi\r\n")
+    job = start(shell("echo main"), site=site)
+
+    assert job.finish() == 0
+    assert job.output.splitlines()[0] == "from the site"

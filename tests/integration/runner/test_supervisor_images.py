@@ -33,8 +33,7 @@ CONFIG: dict[str, Any] = {
 WARM = """
 import json, sys
 from sidecar.runner.node.image_warm import warm
-from tests.integration.runner.test_supervisor_images import Apptainer
-sys.exit(warm(json.load(sys.stdin), Apptainer()))
+sys.exit(warm(json.load(sys.stdin)))
 """
 
 

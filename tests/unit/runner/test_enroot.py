@@ -34,14 +34,16 @@ def test_images_are_named_as_enroot_names_them(image: str, name: str) -> None:
 
 
 def test_a_pull_keeps_its_layers_in_a_cache_that_goes_with_it(tmp_path: Path) -> None:
-    enroot = Enroot("enroot", "/private/enroot")
+    private = f"{tmp_path}/private"
+    enroot = Enroot("enroot", private)
     argv, variables = enroot.pull_call("docker://busybox", "/f", str(tmp_path / "cache"), "")
     (tmp_path / "cache" / "layers").mkdir(parents=True)
     enroot.settle(str(tmp_path / "cache"), "/f")
 
     assert argv == ["enroot", "import", "--output", "/f", "docker://busybox"]
     assert variables["ENROOT_CACHE_PATH"] == str(tmp_path / "cache")
-    assert variables["ENROOT_DATA_PATH"] == "/private/enroot/data"
+    assert variables["ENROOT_DATA_PATH"] == f"{private}/data"
+    assert Path(variables["ENROOT_TEMP_PATH"]).is_dir()
     assert not (tmp_path / "cache").exists()
 
 

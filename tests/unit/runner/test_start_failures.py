@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sidecar.runner.containers import start_failures as sf
 
@@ -53,24 +51,6 @@ def test_a_command_that_could_not_be_executed_is_told_from_one_that_ended(
     code: int, end: str, ran_for: float, expected: bool
 ) -> None:
     assert sf.could_not_execute(code, end, ran_for) is expected
-
-
-def test_errors_are_chosen_before_progress_and_without_colours() -> None:
-    text = "INFO: one\n\x1b[31mFATAL: \x1b[0m two\nINFO: three\n\n"
-
-    assert sf.last_errors(text) == "FATAL:  two"
-    assert sf.last_errors("a\nb\nc\nd\n") == "b\nc\nd"
-    assert sf.last_errors("") == ""
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_message_of_any_words_is_short(text: str) -> None:
-    assert len(sf.last_errors(text).encode()) <= 1024
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x1b")))
-def test_text_without_escapes_stays_as_it_is(text: str) -> None:
-    assert sf.without_colours(text) == text
 
 
 @pytest.mark.parametrize(

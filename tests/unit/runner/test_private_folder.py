@@ -1,0 +1,57 @@
+"""What a job whose first process was killed has left on its node goes with the next job's end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sidecar.runner.private_folder import remove_abandoned
+
+
+@pytest.fixture(scope="module")
+def dead() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def folder_of(parent: Path, pid: int, host: str = os.uname().nodename) -> Path:
+    folder = parent / f"slurm-sidecar.{host}.{pid}.Ab12Cd34"
+    (folder / "work").mkdir(parents=True)
+    return folder
+
+
+def test_a_dead_jobs_folder_goes_and_a_living_ones_stays(tmp_path: Path, dead: int) -> None:
+    abandoned, living = folder_of(tmp_path, dead), folder_of(tmp_path, os.getpid())
+    remove_abandoned(str(tmp_path))
+
+    assert not abandoned.exists()
+    assert living.exists()
+
+
+def test_folders_of_other_hosts_and_other_names_stay(tmp_path: Path, dead: int) -> None:
+    kept = [folder_of(tmp_path, dead, "elsewhere"), tmp_path / "slurm-sidecar", tmp_path / f"other.{dead}"]
+    for folder in kept[1:]:
+        folder.mkdir()
+    remove_abandoned(str(tmp_path))
+
+    assert all(folder.exists() for folder in kept)
+
+
+def test_a_folder_that_its_own_job_removes_meanwhile_is_no_error(
+    tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = folder_of(tmp_path / "gone", dead).name
+    abandoned = folder_of(tmp_path, dead)
+    monkeypatch.setattr(os, "listdir", lambda _: [gone.replace("Ab12", "Xy34"), abandoned.name])
+    remove_abandoned(str(tmp_path))
+
+    assert not abandoned.exists()
+
+
+def test_a_temporary_folder_that_is_gone_is_no_error(tmp_path: Path) -> None:
+    remove_abandoned(str(tmp_path / "gone"))
