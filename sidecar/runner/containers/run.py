@@ -142,9 +142,9 @@ class Run(Listener):
     def _hold_words(self, started: "Started", inside: Inside) -> "Optional[int]":
         """The file of its last words, where that is in its own ``/dev``: without a way through the image's files."""
         path = self._document["message_path"]
+        first = inside.first()
         if not started.waits or not path.startswith("/dev/"):
             return None
-        first = inside.first()
         return None if first is None else descriptor_of(first, path[len("/dev") :])
 
     def is_running(self) -> bool:

@@ -319,6 +319,7 @@ def test_readiness_comes_and_goes_and_what_is_ending_is_not_called_dead(start: S
     for is_well in True, False:
         web.is_well = is_well
         _wait_for_health(job, (0, True, is_well))
+    wait_until(lambda: "/late" in web.asked)
     assert job.process.poll() is None
     job.terminate()
     job.finish()
@@ -329,7 +330,6 @@ def test_readiness_comes_and_goes_and_what_is_ending_is_not_called_dead(start: S
     assert bad.message == "HTTP probe failed with statuscode: 503"
     assert complaints(job) == {}
     assert web.asked[0] == "/flag"
-    assert "/late" in web.asked
 
 
 # In the background, or the shell might tell that it was killed.

@@ -23,10 +23,10 @@ def test_no_shell_can_have_it(name: str) -> None:
 
 
 @given(st.dictionaries(TEXTS, TEXTS))
-def test_every_variable_goes_exactly_one_way(wanted: dict[str, str]) -> None:
+def test_every_variable_arrives_and_all_but_one_on_one_way(wanted: dict[str, str]) -> None:
     gate, plain = split(wanted)
 
-    assert gate.keys().isdisjoint(plain)
+    assert gate.keys() & plain.keys() <= {"EUID"}
     assert {**gate, **plain} == wanted
     assert all(map(is_shell_name, gate))
 
