@@ -25,6 +25,10 @@ def main():  # type: () -> int
             "another one (RunnerPython)\n"
             % (sys.executable, os.uname()[1], sys.version_info[0], sys.version_info[1], OLDEST[0], OLDEST[1])
         )
+        if sys.argv[1:2] == ["run"] and sys.argv[4]:
+            import shutil
+
+            shutil.rmtree(sys.argv[4], True)
         return 128
     use_compiled(os.path.abspath(sys.argv[0]))
     from sidecar.runner.verbs import VERBS

@@ -20,10 +20,17 @@ class CannotBegin(Exception):
 
 def _run(arguments: "List[str]") -> int:
     from sidecar.runner.supervise import supervise
+    from sidecar.runner.system.folders import remove_tree
 
     directory, files, private, began_at = arguments
+    try:
+        document = _document(files)
+    except CannotBegin:
+        if private:
+            remove_tree(private)
+        raise
     private = private or _private()
-    return supervise(_document(files), directory=directory, files_root=files, private=private, began_at=float(began_at))
+    return supervise(document, directory=directory, files_root=files, private=private, began_at=float(began_at))
 
 
 def _private() -> str:

@@ -89,9 +89,9 @@ def everything() -> Pod:
     return replace(pod, logins=(Login(host="docker.io", fields=(("auth", "czNjcjN0OnMzY3IzdA=="),)),))
 
 
-def rendered(pod: Pod, site: JobSite = SITE, **plan: str) -> str:
+def rendered(pod: Pod, site: JobSite = SITE) -> str:
     directory = PodDirectory.of(site.data_root, namespace=pod.namespace, uid=pod.uid)
-    job_plan = a_plan(pod, sbatch_options=("--cpus-per-task=2", "--constraint=a&b"), **plan)
+    job_plan = a_plan(pod, sbatch_options=("--cpus-per-task=2", "--constraint=a&b"))
     return script.render(pod, job_plan, directory=directory, token="c0ffee", site=site)
 
 

@@ -39,6 +39,7 @@ def start(tmp_path: Path, image: Path) -> Iterator[Starter]:
         job_id: str = "123",
         again: bool = False,
         backoff: float = 1,
+        tmpdir: Path | None = None,
         runtime_options: tuple[str, ...] = RUNTIME_OPTIONS,
     ) -> Job:
         root = tmp_path / "data"
@@ -49,7 +50,7 @@ def start(tmp_path: Path, image: Path) -> Iterator[Starter]:
         files = PodDirectory.of(root, namespace=pod.namespace, uid=pod.uid)
         if not again:
             directory.write(pod, a_plan(pod, runtime_options=runtime_options), root=root, token="token", site=site)
-        jobs.append(Job(files, start_script(files.script, tmp_path, job_id, backoff)))
+        jobs.append(Job(files, start_script(files.script, tmp_path, job_id, backoff, tmpdir)))
         return jobs[-1]
 
     yield start

@@ -140,7 +140,9 @@ def text_of(start: Starter, container: Container, **more: Any) -> str:
 
 
 def test_the_program_is_process_1_and_gets_the_signal_itself(start: Starter) -> None:
-    job = start(a_pod(a_container("main", "sh", "-c", "trap 'echo told; exit 4' TERM; echo $$; while :; do sleep 0.1; done")))
+    job = start(
+        a_pod(a_container("main", "sh", "-c", "trap 'echo told; exit 4' TERM; echo $$; while :; do sleep 0.1; done"))
+    )
     job.wait_for("1\n")
     job.terminate()
 

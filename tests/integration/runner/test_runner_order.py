@@ -70,9 +70,7 @@ def test_main_containers_run_side_by_side(start: Starter) -> None:
         ("/etc", "is a directory"),
     ],
 )
-def test_a_command_that_cannot_be_executed_says_so_as_under_a_kubelet(
-    start: Starter, program: str, words: str
-) -> None:
+def test_a_command_that_cannot_be_executed_says_so_as_under_a_kubelet(start: Starter, program: str, words: str) -> None:
     job = start(a_pod(a_container("main", program)))
 
     assert job.finish() == 128
