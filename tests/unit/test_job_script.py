@@ -213,10 +213,6 @@ def test_what_the_document_holds_is_not_in_the_script_too(options: JobOptions, s
     assert "s3cr3t" not in rendered(a_pod(options=options), site)
 
 
-def test_lines_that_end_as_in_windows_are_lines_for_bash() -> None:
-    assert "\necho one\necho two\n" in rendered(a_pod(options=JobOptions(pre_exec="echo one\r\necho two\r\n")))
-
-
 def test_only_texts_around_the_containers_keep_the_shell() -> None:
     plain, with_text = rendered(a_pod(), JobSite(data_root=Path("/data"))), rendered(everything())
 
