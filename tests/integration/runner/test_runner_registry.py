@@ -155,7 +155,7 @@ def test_a_pod_that_always_runs_waits_for_its_image(registry: Registry, jobs: Jo
     job = jobs.start(f"{registry.host}/lab/late:2", "sh", "-c", STAYS, restart=RestartPolicy.ALWAYS)
     wait_until(lambda: "ImageBackOff main.0" in job.story_so_far())
     registry.push("lab/late", "2")
-    wait_until(lambda: "ContainerStarted main.0" in job.story_so_far())
+    job.wait_for("up")
     job.terminate()
     job.finish()
 
