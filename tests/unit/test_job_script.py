@@ -213,6 +213,15 @@ def test_what_the_document_holds_is_not_in_the_script_too(options: JobOptions, s
     assert "s3cr3t" not in rendered(a_pod(options=options), site)
 
 
+def test_the_jobs_folder_on_its_node_has_the_name_by_which_the_next_job_looks_for_it() -> None:
+    """Slurm sets HOSTNAME to its own name of the node; the supervisor asks the kernel."""
+    names = [line for line in rendered(everything()).splitlines() if "mktemp" in line]
+
+    assert len(names) == 2
+    assert all("slurm-sidecar.$sidecar_host.$$." in line for line in names)
+    assert "sidecar_host=$(</proc/sys/kernel/hostname)" in rendered(everything())
+
+
 def test_only_texts_around_the_containers_keep_the_shell() -> None:
     plain, with_text = rendered(a_pod(), JobSite(data_root=Path("/data"))), rendered(everything())
 
