@@ -16,6 +16,7 @@ from sidecar.job import directory
 from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
 from sidecar.runner.contract import layout
+from tests.integration.runner.conftest import PYTHON
 from tests.jobs import a_plan
 from tests.running import Job, Starter, shell, start_script
 
@@ -31,7 +32,7 @@ def written(tmp_path: Path, start: Starter, image: Path) -> Callable[..., PodDir
         root.mkdir(exist_ok=True)
         pod = shell("echo ran", options=JobOptions(pre_exec=pre_exec))
         pod = replace(pod, containers=tuple(replace(c, image=str(image)) for c in pod.containers))
-        where = JobSite(data_root=root, **site)
+        where = JobSite(data_root=root, **{"runner_python": PYTHON, **site})
         return directory.write(pod, a_plan(pod), root=root, token="t", site=where)
 
     return write
