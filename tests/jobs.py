@@ -80,7 +80,13 @@ def with_image(pod: Pod, image: Path) -> Pod:
     )
 
 
-def a_plan(pod: Pod, *, sbatch_options: tuple[str, ...] = (), job_name: str = "demo.token") -> JobPlan:
+def a_plan(
+    pod: Pod,
+    *,
+    sbatch_options: tuple[str, ...] = (),
+    job_name: str = "demo.token",
+    runtime_options: tuple[str, ...] = RUNTIME_OPTIONS,
+) -> JobPlan:
     return JobPlan(
         job_name=job_name,
         sbatch_options=sbatch_options,
@@ -89,7 +95,7 @@ def a_plan(pod: Pod, *, sbatch_options: tuple[str, ...] = (), job_name: str = "d
                 container=c,
                 image=c.image,
                 login=choose(c.image, pod.logins),
-                runtime_options=RUNTIME_OPTIONS,
+                runtime_options=runtime_options,
                 is_writable=not c.read_only_root,
             )
             for c in pod.containers

@@ -93,10 +93,12 @@ def _began_at(process: Path) -> int:
     return int((process / "stat").read_text().rpartition(")")[2].split()[19])
 
 
-def start_script(script: Path, tmp_path: Path, job_id: str) -> subprocess.Popen[str]:
+def start_script(
+    script: Path, tmp_path: Path, job_id: str, backoff: float = 1, tmpdir: Path | None = None
+) -> subprocess.Popen[str]:
     document = script.with_name(layout.DOCUMENT)
     if document.exists():  # with short waits between two tries
-        document.write_text(document.read_text().replace('"first":10,', '"first":1,'))
+        document.write_text(document.read_text().replace('"first":10,', f'"first":{backoff},'))
     node_tmp = tmp_path / "node-tmp"
     node_tmp.mkdir(exist_ok=True)
     bin_folder = tmp_path / "bin"
@@ -105,7 +107,7 @@ def start_script(script: Path, tmp_path: Path, job_id: str) -> subprocess.Popen[
         "HOME": os.environ["HOME"],
         "USER": os.environ.get("USER", "nobody"),
         "LC_ALL": "C.UTF-8",
-        "TMPDIR": str(node_tmp),
+        "TMPDIR": str(tmpdir or node_tmp),
         "HOSTNAME": "as-slurm-calls-the-node",
         "SLURM_JOB_ID": job_id,
         "SLURM_NTASKS": "2",

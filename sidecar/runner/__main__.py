@@ -30,6 +30,9 @@ def main():  # type: () -> int
         if sys.argv[1] == "run":
             report_end(sys.argv[2], 128)
         return 128
+    if sys.version_info < (3, 9):
+        # These buffer what goes to stderr, and os._exit and signals would lose it.
+        sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     use_compiled(os.path.abspath(sys.argv[0]))
     from sidecar.runner.verbs import VERBS
 
@@ -61,4 +64,5 @@ def use_compiled(program):  # type: (str) -> None
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(code)  # what is left to tidy up goes with the process, and faster

@@ -45,6 +45,7 @@ async def run_job_script(job: "Job") -> int:
     log = LogWriter(job.files, first, 0, job.site["log_max_bytes"], job.site["log_max_files"], job.loop)
     try:
         output = Output(job.loop, log)
+        output.let_through()
         child = _start(job, sandbox, output)
         job.report.write(*begun)
         code = await _await_end(job, child)

@@ -89,9 +89,9 @@ def everything() -> Pod:
     return replace(pod, logins=(Login(host="docker.io", fields=(("auth", "czNjcjN0OnMzY3IzdA=="),)),))
 
 
-def rendered(pod: Pod, site: JobSite = SITE, **plan: str) -> str:
+def rendered(pod: Pod, site: JobSite = SITE) -> str:
     directory = PodDirectory.of(site.data_root, namespace=pod.namespace, uid=pod.uid)
-    job_plan = a_plan(pod, sbatch_options=("--cpus-per-task=2", "--constraint=a&b"), **plan)
+    job_plan = a_plan(pod, sbatch_options=("--cpus-per-task=2", "--constraint=a&b"))
     return script.render(pod, job_plan, directory=directory, token="c0ffee", site=site)
 
 
@@ -213,8 +213,13 @@ def test_what_the_document_holds_is_not_in_the_script_too(options: JobOptions, s
     assert "s3cr3t" not in rendered(a_pod(options=options), site)
 
 
-def test_lines_that_end_as_in_windows_are_lines_for_bash() -> None:
-    assert "\necho one\necho two\n" in rendered(a_pod(options=JobOptions(pre_exec="echo one\r\necho two\r\n")))
+def test_the_jobs_folder_on_its_node_has_the_name_by_which_the_next_job_looks_for_it() -> None:
+    """Slurm sets HOSTNAME to its own name of the node; the supervisor asks the kernel."""
+    names = [line for line in rendered(everything()).splitlines() if "mktemp" in line]
+
+    assert len(names) == 2
+    assert all("slurm-sidecar.$sidecar_host.$$." in line for line in names)
+    assert "sidecar_host=$(</proc/sys/kernel/hostname)" in rendered(everything())
 
 
 def test_only_texts_around_the_containers_keep_the_shell() -> None:

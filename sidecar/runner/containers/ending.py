@@ -33,6 +33,7 @@ async def terminate(
     if grace_seconds > 0:
         began = loop.now()
         failed = await _pre_stop(loop, child, inside, document["pre_stop"], grace_seconds)
+        await inside.wait_for_program()  # or the signal would end the runtime on its way to it
         _ask(child, inside, document["stop_signal"])
         await loop.first_of(child.exited, seconds=seconds_left(grace_seconds, loop.now() - began))
     child.kill()

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_KEPT_BY_SHELL = frozenset({"UID", "GID", "EUID"})
+_KEPT_BY_SHELL = frozenset({"UID", "GID"})
 """The gate's shell has these as constants unless it finds them in its own environment."""
+_TWO_WAYS = frozenset({"EUID"})
+"""This one as well, but then it is no variable of the environment until the gate says so."""
 _FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _NAME = _FIRST | frozenset("0123456789")
 _OF_RUNTIME = ("APPTAINER", "SINGULARITY", "SIDECAR_", "LD_", "ENROOT_")
@@ -25,7 +27,8 @@ def is_shell_name(name: str) -> bool:
 def split(wanted: "Mapping[str, str]") -> "Tuple[Dict[str, str], Dict[str, str]]":
     """What goes through the gate, and what the runtime hands over itself."""
     gate = {name: value for name, value in wanted.items() if is_shell_name(name)}
-    plain = {name: value for name, value in wanted.items() if name not in gate or name in _KEPT_BY_SHELL}
+    both = _KEPT_BY_SHELL | _TWO_WAYS
+    plain = {name: value for name, value in wanted.items() if name not in gate or name in both}
     return {name: value for name, value in gate.items() if name not in _KEPT_BY_SHELL}, plain
 
 

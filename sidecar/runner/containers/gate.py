@@ -33,6 +33,7 @@ done
 """
 _WAIT = """\
 __slurm_sidecar_words="$(<@FOLDER@/words)"
+if ! [ -w "${__slurm_sidecar_words%/*}" ]; then __slurm_sidecar_words=/dev/null; fi
 { printf x >@FOLDER@/arrived; read -r __slurm_sidecar_value <@FOLDER@/open; } 2>"$__slurm_sidecar_words"
 """
 _EXEC = 'exec "$@"\n'

@@ -23,10 +23,19 @@ class Inside:
     def __init__(self, loop: Loop, runtime: Child) -> None:
         self._loop = loop
         self._runtime = runtime
+        self._was_seen = False
 
     def first(self) -> "Optional[int]":
         """The first process that sees another root directory than we; perhaps still the runtime's own."""
-        return next(processes.with_other_root(self._runtime.pid), None)
+        found = next(processes.with_other_root(self._runtime.pid), None)
+        self._was_seen = self._was_seen or found is not None
+        return found
+
+    def is_there(self) -> bool:
+        """Whether the container has not ended, as far as can be seen; it may still be on its way to its program."""
+        if self._runtime.has_ended:
+            return False
+        return self.first() is not None or not self._was_seen
 
     def program(self) -> "Optional[int]":
         """The container's own process, once the runtime has handed over to it."""

@@ -81,9 +81,10 @@ class Run(Listener):
             started = await self._start_once(runtime)
             while started is not None and not started.has_begun and runtime.adapt(started.words, self._say):
                 started = await self._start_once(runtime)
-            if started is None or started.has_begun or seconds is None:
+            if started is None or started.has_begun:
                 return started
-            if not start_failures.may_pass(started.words):
+            if seconds is None or not start_failures.may_pass(started.words):
+                started.output.let_through()
                 return started
             self._say(f"the container could not be started; it is tried again in {seconds} s")
             if await self._loop.first_of(self._container.must_end, seconds=seconds) is not None:
@@ -96,6 +97,7 @@ class Run(Listener):
         started.output = output
         output.started()
         if await started.wait_to_begin(self._container.must_end):
+            output.let_through()
             return started
         must_end = self._container.must_end.is_done
         started.child.kill()
@@ -104,6 +106,8 @@ class Run(Listener):
         started.forget()
         started.code = started.child.exited.value
         started.words = output.beginning.decode("utf-8", "replace")
+        if must_end or not start_failures.lacks_directory(started.words):
+            output.let_through()
         return None if must_end else started
 
     def _say(self, sentence: str) -> None:
@@ -138,14 +142,14 @@ class Run(Listener):
     def _hold_words(self, started: "Started", inside: Inside) -> "Optional[int]":
         """The file of its last words, where that is in its own ``/dev``: without a way through the image's files."""
         path = self._document["message_path"]
+        first = inside.first()
         if not started.waits or not path.startswith("/dev/"):
             return None
-        first = inside.first()
         return None if first is None else descriptor_of(first, path[len("/dev") :])
 
     def is_running(self) -> bool:
-        """Tell whether the container's own process is still there."""
-        return self._inside.program() is not None
+        """Tell whether the container has not ended: the runtime's process outlives the container's own for a while."""
+        return self._inside.is_there()
 
     def on_health(self, started: bool, ready: bool, words: str) -> None:
         """Report that the container's health has changed."""

@@ -6,6 +6,11 @@ if TYPE_CHECKING:
 
 RUNTIME_FAILED = 255
 """The code of Apptainer's own failures, which a program may use as well."""
+_FATAL = "FATAL:   "
+"""How the runtime's last line begins, to the last space.
+
+Source: https://github.com/apptainer/apptainer/blob/main/pkg/sylog/sylog.go
+"""
 RETRY_SECONDS = (1, 2, 4)
 """The waits before a container that could not begin is started again."""
 _FINAL = (
@@ -50,7 +55,7 @@ def lacks_directory(words: str) -> bool:
 def could_not_execute(code: int, log_end: str, ran_for: float) -> bool:
     """Whether the runtime could not execute the command, rather than the command having ended with this code."""
     lines = log_end.rstrip("\n").rsplit("\n", 1)
-    return code == RUNTIME_FAILED and ran_for < 10 and lines[-1].startswith("FATAL:")
+    return code == RUNTIME_FAILED and ran_for < 10 and lines[-1].startswith(_FATAL)
 
 
 def cannot_run_message(command: "Sequence[str]", words: str) -> str:

@@ -14,7 +14,7 @@ from sidecar.domain.pod import Pod
 from sidecar.job import directory
 from sidecar.job.paths import PodDirectory
 from sidecar.job.site import JobSite
-from tests.jobs import a_plan, with_image
+from tests.jobs import RUNTIME_OPTIONS, a_plan, with_image
 from tests.running import Job, Starter, start_script
 
 PYTHON = os.environ.get("SIDECAR_TEST_PYTHON", "")
@@ -32,15 +32,25 @@ def start(tmp_path: Path, image: Path) -> Iterator[Starter]:
     """Write a pod's directory and start its script."""
     jobs: list[Job] = []
 
-    def start(pod: Pod, *, site: JobSite | None = None, job_id: str = "123", again: bool = False) -> Job:
+    def start(
+        pod: Pod,
+        *,
+        site: JobSite | None = None,
+        job_id: str = "123",
+        again: bool = False,
+        backoff: float = 1,
+        tmpdir: Path | None = None,
+        runtime_options: tuple[str, ...] = RUNTIME_OPTIONS,
+    ) -> Job:
         root = tmp_path / "data"
         root.mkdir(exist_ok=True)
         pod = with_image(pod, image)
-        site = replace(site or JobSite(data_root=root), data_root=root, runner_python=PYTHON)
+        site = site or JobSite(data_root=root)
+        site = replace(site, data_root=root, runner_python=site.runner_python or PYTHON)
         files = PodDirectory.of(root, namespace=pod.namespace, uid=pod.uid)
         if not again:
-            directory.write(pod, a_plan(pod), root=root, token="token", site=site)
-        jobs.append(Job(files, start_script(files.script, tmp_path, job_id)))
+            directory.write(pod, a_plan(pod, runtime_options=runtime_options), root=root, token="token", site=site)
+        jobs.append(Job(files, start_script(files.script, tmp_path, job_id, backoff, tmpdir)))
         return jobs[-1]
 
     yield start

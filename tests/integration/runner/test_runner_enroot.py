@@ -117,7 +117,7 @@ def test_each_attempt_has_a_root_of_its_own_and_nothing_stays(run: Run, tmp_path
         restart_policy=RestartPolicy.ON_FAILURE,
     )
     job = run(pod)
-    wait_until(lambda: job.files.log("main", 1).exists() and "/tmp/left" in job.log(attempt=1))
+    wait_until(lambda: "ContainerRestarting main.2" in job.story_so_far())
     job.terminate()
     job.finish()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sidecar.domain.pod import (
     EmptyDirVolume,
     Mount,
@@ -59,11 +61,23 @@ def test_main_containers_run_side_by_side(start: Starter) -> None:
     assert job.log("reader") == "met\n"
 
 
-def test_a_command_that_does_not_exist_has_the_runtime_s_code(start: Starter) -> None:
-    job = start(a_pod(a_container("main", "no-such-program")))
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("no-such-program", "executable file not found in $PATH"),
+        ("/no/such/program", "no such file or directory"),
+        ("/etc/passwd", "permission denied"),
+        ("/etc", "is a directory"),
+    ],
+)
+def test_a_command_that_cannot_be_executed_says_so_as_under_a_kubelet(start: Starter, program: str, words: str) -> None:
+    job = start(a_pod(a_container("main", program)))
 
-    assert job.finish() == 255
-    assert "no-such-program" in job.log()
+    assert job.finish() == 128
+    (end,) = [fact for fact in job.facts if isinstance(fact, report.ContainerTerminated)]
+    assert end.cannot_run is not None
+    assert program in end.message
+    assert words in end.message.lower().replace("$path", "$PATH")
 
 
 def test_restart_on_failure_until_it_succeeds_with_a_log_for_each_attempt(start: Starter) -> None:

@@ -20,7 +20,7 @@ from sidecar.job.site import JobSite
 from tests import registry as registries
 from tests.jobs import a_container, a_pod
 from tests.registry import PASSWORD, Registry
-from tests.running import Job, Starter, wait_until
+from tests.running import STAYS, Job, Starter, wait_until
 
 Logins = tuple[Login, ...]
 SITE = JobSite(data_root=Path(), command_prefix="export APPTAINER_NOHTTPS=1")
@@ -39,9 +39,6 @@ def private(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         yield registry
 
 
-HASTY = replace(SITE, command_prefix=f"{SITE.command_prefix} sidecar_backoff_first=0")
-
-
 class Jobs:
     """Starts pods of one container, each a pod and a job of its own."""
 
@@ -57,12 +54,12 @@ class Jobs:
         restart: RestartPolicy = RestartPolicy.NEVER,
         login: Logins = (),
         namespace: str = "lab",
-        site: JobSite = SITE,
+        backoff: float = 1,
     ) -> Job:
         self._number += 1
         pod = a_pod(a_container("main", *command, image=f"docker://{image}", pull_policy=pull), restart_policy=restart)
         pod = replace(pod, uid=str(uuid.uuid4()), logins=login, namespace=namespace)
-        job: Job = self._start(pod, site=site, job_id=str(self._number))
+        job: Job = self._start(pod, site=SITE, job_id=str(self._number), backoff=backoff)
         return job
 
     def run(self, image: str, *command: str, **more: Any) -> Job:
@@ -155,10 +152,10 @@ def test_an_image_that_is_not_there_ends_the_pod(registry: Registry, jobs: Jobs,
 
 def test_a_pod_that_always_runs_waits_for_its_image(registry: Registry, jobs: Jobs) -> None:
     registry.push("lab/late")
-    job = jobs.start(f"{registry.host}/lab/late:2", "sleep", "60", restart=RestartPolicy.ALWAYS)
+    job = jobs.start(f"{registry.host}/lab/late:2", "sh", "-c", STAYS, restart=RestartPolicy.ALWAYS)
     wait_until(lambda: "ImageBackOff main.0" in job.story_so_far())
     registry.push("lab/late", "2")
-    wait_until(lambda: "ContainerStarted main.0" in job.story_so_far())
+    job.wait_for("up")
     job.terminate()
     job.finish()
 
@@ -182,7 +179,7 @@ def test_a_registry_that_does_not_answer_is_asked_again(image: Path, jobs: Jobs,
 
 
 def test_a_registry_that_never_answers_ends_the_pod(jobs: Jobs) -> None:
-    job = jobs.run("127.0.0.1:1/lab/tool:1", "true", restart=RestartPolicy.ON_FAILURE, site=HASTY)
+    job = jobs.run("127.0.0.1:1/lab/tool:1", "true", restart=RestartPolicy.ON_FAILURE, backoff=0.05)
 
     assert job.process.returncode == 128
     assert [f.tries for f in job.facts if isinstance(f, report.ImageBackOff)] == [1, 2, 3, 4, 5]
@@ -215,7 +212,7 @@ def test_a_login_is_in_a_private_file_and_nowhere_else(private: Registry, jobs: 
     secret = registries.login(private.host)["auths"][private.host]["auth"]
 
     holding = [path for path in tmp_path.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
-    assert holding == [job.files.root / "containers" / "main.auth.json"]
+    assert holding == [job.files.root / "pod.json"]
     assert holding[0].stat().st_mode & 0o777 == 0o600
     assert secret not in job.output
 

@@ -41,7 +41,7 @@ def test_files_volumes_show_exactly_their_files_read_only(start: Starter, tmp_pa
     assert job.finish() == 0
     assert job.log().startswith("./..data 644\n./deep/bin 755\n./key 440\nvalue\n")
     assert job.log().endswith("refused\n")
-    assert job.files.container_script("main").exists() is shared_fs
+    assert (job.files.root / "pod.json").exists() is shared_fs
 
 
 def test_sub_paths_files_over_files_and_volumes_inside_volumes(start: Starter) -> None:

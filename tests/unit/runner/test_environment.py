@@ -23,15 +23,15 @@ def test_no_shell_can_have_it(name: str) -> None:
 
 
 @given(st.dictionaries(TEXTS, TEXTS))
-def test_every_variable_goes_exactly_one_way(wanted: dict[str, str]) -> None:
+def test_every_variable_arrives_and_all_but_one_on_one_way(wanted: dict[str, str]) -> None:
     gate, plain = split(wanted)
 
-    assert gate.keys().isdisjoint(plain)
+    assert gate.keys() & plain.keys() <= {"EUID"}
     assert {**gate, **plain} == wanted
     assert all(map(is_shell_name, gate))
 
 
-@pytest.mark.parametrize("name", ["UID", "EUID", "GID"])
+@pytest.mark.parametrize("name", ["UID", "GID"])
 def test_what_the_shell_keeps_for_itself_does_not_go_through_the_gate(name: str) -> None:
     assert split({name: "1"}) == ({}, {name: "1"})
 

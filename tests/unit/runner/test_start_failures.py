@@ -40,7 +40,8 @@ def test_only_words_about_the_overlay_are_about_the_overlay() -> None:
     [
         (255, f"{NO_PROGRAM}\n", 0.1, True),
         (255, f"said before\n{NO_PROGRAM}\n", 0.1, True),
-        (255, "FATAL: my database\nbye\n", 0.1, False),
+        (255, "FATAL:   my database\nbye\n", 0.1, False),
+        (255, "FATAL: my database\n", 0.1, False),
         (255, "bye\n", 0.1, False),
         (1, f"{NO_PROGRAM}\n", 0.1, False),
         (255, f"{NO_PROGRAM}\n", 60, False),
