@@ -33,8 +33,8 @@ def prepare(data_root: Path, others: Iterable[JobUser]) -> None:
             log.warning("a user's jobs lack a place in DataRootFolder", reason=str(error))
     try:
         supervisor.remove_unneeded(data_root)
-    except OSError as error:
-        log.warning("old supervisors stay in DataRootFolder", path=error.filename, reason=error.strerror)
+    except JobFilesError as error:
+        log.warning("old supervisors stay in DataRootFolder", reason=str(error))
 
 
 def prepare_for(data_root: Path, user: JobUser | None) -> None:

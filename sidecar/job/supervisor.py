@@ -66,7 +66,7 @@ def install(data_root: Path) -> None:
         if not _is_own_file(path):
             _write(path)
     except OSError as error:
-        raise JobFilesError(f"The supervisor {path} cannot be written: {error.strerror}") from error
+        raise JobFilesError(f"The supervisor {path} cannot be written: {error.strerror}; see DataRootFolder") from error
 
 
 def _prepare_folder(folder: Path) -> None:
