@@ -92,8 +92,8 @@ class _Attempt:
         if answer.words:
             return f"{where} ended{state} before Python began: {answer.words}; see CommandPrefix and RunnerPython"
         if not self._site.shared_fs:
-            found = OUTPUT_ON_NODE.replace("%j", job_id)
-            return f"{where} ended{state}; nodes share no files here: read what it found in {found} there"
+            file = OUTPUT_ON_NODE.replace("%j", job_id)
+            return f"{where} ended{state}; nodes share no files here: read what it found in {file} there"
         return (
             f"{where} ended{state} and left no output in {self._site.data_root}: does the node see that folder "
             "(DataRootFolder), at the same path and writable? If not, set SHARED_FS=false"
@@ -187,8 +187,8 @@ def _folders(report: NodeReport, settings: Settings) -> Iterator[Finding]:
     if report["tmpdir_problem"]:
         yield warning(
             "job TMPDIR",
-            f"{report['tmpdir']} on node {node} cannot be written ({report['tmpdir_problem']}); jobs fall back "
-            "to /tmp: see the site's prolog",
+            f"{report['tmpdir']} on node {node} cannot be written ({report['tmpdir_problem']}); jobs fall back to "
+            "/tmp: see the site's prolog",  # noqa: S108
         )
     else:
         yield ok("job TMPDIR", f"{report['tmpdir']} on node {node} can be written")
