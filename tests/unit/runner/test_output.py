@@ -27,8 +27,9 @@ class Pipe:
         self.loop = loop
 
     def say(self, data: bytes) -> None:
-        os.write(self.output.writing, data)
-        self.loop.run(self.loop.sleep(0.02))
+        for start in range(0, len(data), 4096):  # a pipe may hold as little as a page
+            os.write(self.output.writing, data[start : start + 4096])
+            self.loop.run(self.loop.sleep(0.02))
 
     def end(self) -> None:
         self.output.started()
