@@ -21,9 +21,9 @@ from sidecar.drain import Drain
 from sidecar.errors import CannotServe, JobFilesError, SlurmError, StoreError, UnknownUser
 from sidecar.health import Monitor
 from sidecar.history import History
-from sidecar.job import directory, places, supervisor, users
-from sidecar.job.site import JobSite
 from sidecar.locks import SubmissionLocks
+from sidecar.pod_files import directory, places, supervisor
+from sidecar.pod_files.site import JobSite
 from sidecar.reconciler.listening import Listener
 from sidecar.reconciler.loop import Reconciler
 from sidecar.service import Service
@@ -32,6 +32,7 @@ from sidecar.slurm.client import Programs, SlurmClient
 from sidecar.slurm.process import Call, run
 from sidecar.store import engine, migrate
 from sidecar.submission import Submitter
+from sidecar.system import users
 from sidecar.web.app import application
 from sidecar.web.context import Context
 from sidecar.web.server import SHUTDOWN_SECONDS, Server, listen, listen_unix

@@ -19,10 +19,11 @@ from sidecar.domain.users import JobUser
 from sidecar.drain import Drain
 from sidecar.errors import LogUnavailable, NodeDraining, SlurmRefused, UnknownPod
 from sidecar.history import History
-from sidecar.job import directory, places, registry_logins, users
-from sidecar.job.site import JobSite
 from sidecar.locks import KeyedLocks
+from sidecar.pod_files import directory, places, registry_logins
+from sidecar.pod_files.site import JobSite
 from sidecar.submission import Submitter, new_token
+from sidecar.system import users
 
 log = structlog.get_logger(__name__)
 

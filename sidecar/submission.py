@@ -32,11 +32,12 @@ from sidecar.errors import (
 )
 from sidecar.health import Monitor
 from sidecar.history import History
-from sidecar.job import report, users
-from sidecar.job.paths import PodDirectory
+from sidecar.job_output import report
 from sidecar.locks import SubmissionLocks
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.slurm.client import SlurmClient
 from sidecar.slurm.queue import JobInQueue
+from sidecar.system import users
 
 log = structlog.get_logger(__name__)
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from sidecar.job.logs import BLOCK_BYTES, LogOptions
-from sidecar.job.logtimes import PIECE_BYTES
+from sidecar.job_output.log_reader import BLOCK_BYTES, LogOptions
+from sidecar.job_output.log_times import PIECE_BYTES
 
 START = datetime(2025, 3, 30, 0, 59, 58, tzinfo=UTC)
 LENGTH = timedelta(seconds=600)

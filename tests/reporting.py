@@ -7,7 +7,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
-from sidecar.job.paths import PodDirectory
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.runner.contract import layout
 from tests.factories import NOON
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.domain.pod import JobOptions, Pod, RestartPolicy
-from sidecar.job import report
-from sidecar.job.paths import PodDirectory
+from sidecar.job_output import report
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.runner.contract import layout
 from tests.jobs import a_container, a_pod
 

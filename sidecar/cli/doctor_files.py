@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sidecar.cli.findings import Finding, ok, problem, warning
 from sidecar.errors import StoreError
-from sidecar.job import places
+from sidecar.pod_files import places
 from sidecar.settings import Settings
 from sidecar.store import reading
 from sidecar.store.filesystem import network_file_system

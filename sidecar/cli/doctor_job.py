@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidecar.bootstrap import job_site, make_folders, slurm_client
+from sidecar.cli import trial
 from sidecar.cli.findings import Finding, ok, problem, warning
+from sidecar.cli.trial import TrialAnswer
 from sidecar.domain import planning
 from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import Container, ContainerRole, JobOptions, Pod
 from sidecar.domain.users import JobUser
 from sidecar.errors import SidecarError, SlurmError
-from sidecar.job import trial, users
-from sidecar.job.paths import PodDirectory
-from sidecar.job.script import OUTPUT_ON_NODE
-from sidecar.job.trial import TrialAnswer
+from sidecar.pod_files.paths import PodDirectory
+from sidecar.pod_files.script import OUTPUT_ON_NODE
 from sidecar.settings import Settings
 from sidecar.slurm.client import SlurmClient
 from sidecar.slurm.queue import JobInQueue
+from sidecar.system import users
 
 if TYPE_CHECKING:
     from sidecar.runner.contract.node_report import NodeReport

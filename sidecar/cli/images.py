@@ -17,8 +17,8 @@ from sidecar.domain.images import resolve
 from sidecar.domain.logins import Login
 from sidecar.domain.shell_text import as_lines
 from sidecar.errors import JobFilesError, SlurmError, UnsupportedPod
-from sidecar.job import images, registry_logins, script, supervisor
-from sidecar.job.images import CachedImage
+from sidecar.pod_files import image_cache, registry_logins, script, supervisor
+from sidecar.pod_files.image_cache import CachedImage
 from sidecar.settings import Settings
 from sidecar.slurm.process import Answer, Call, run
 
@@ -28,7 +28,7 @@ _LONGEST_PULL_SECONDS = 86400.0
 
 def show(settings: Settings, *, as_json: bool, now: datetime) -> None:
     """A table of the images in the cache."""
-    found = images.listed(settings.data_root_folder)
+    found = image_cache.listed(settings.data_root_folder)
     if as_json:
         print_json([_as_json(image) for image in found])
     elif found:
@@ -88,7 +88,7 @@ def warm(
     results = []
     for image in wanted:
         login = logins.choose(image, known)
-        key = images.cache_key(image, namespace if login else "")
+        key = image_cache.cache_key(image, namespace if login else "")
         answer = _pull(settings, image, key, login, namespace, environ)
         results.append({"image": image, "key": key, "error": _last_error(answer) if answer.code else None})
         if not as_json:
@@ -99,7 +99,7 @@ def warm(
 
 
 def _with_files(settings: Settings, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    cached = {image.key: _as_json(image) for image in images.listed(settings.data_root_folder)}
+    cached = {image.key: _as_json(image) for image in image_cache.listed(settings.data_root_folder)}
     return [{"image": r["image"], "error": r["error"], "cached": cached.get(r["key"])} for r in results]
 
 
@@ -153,11 +153,11 @@ def prune(
     """
     root = settings.data_root_folder
     live = _live_jobs(settings, environ)
-    going = images.unused(root, since=since, live_jobs=live)
+    going = image_cache.unused(root, since=since, live_jobs=live)
     abandoned = 0
     if not dry_run:
-        going = [image for image in going if images.remove(image, since=since, live_jobs=live)]
-        abandoned = images.remove_abandoned(root, live_jobs=live, now=now)
+        going = [image for image in going if image_cache.remove(image, since=since, live_jobs=live)]
+        abandoned = image_cache.remove_abandoned(root, live_jobs=live, now=now)
     freed = sum(image.size_bytes for image in going)
     if as_json:
         print_json(
@@ -171,7 +171,7 @@ def prune(
 
 
 def _live_jobs(settings: Settings, environ: Mapping[str, str]) -> set[str]:
-    owners = images.owners(settings.data_root_folder)
+    owners = image_cache.owners(settings.data_root_folder)
     try:
         jobs = slurm_client(settings, environ).squeue(owners)
     except SlurmError as error:

@@ -163,8 +163,8 @@ def rendered(settings: Settings, translation: manifest.Translation) -> str:
     """
     from sidecar.bootstrap import job_site
     from sidecar.domain.planning import plan
-    from sidecar.job import registry_logins, script
-    from sidecar.job.paths import PodDirectory
+    from sidecar.pod_files import registry_logins, script
+    from sidecar.pod_files.paths import PodDirectory
     from sidecar.wire import create
 
     pod = create.read(msgspec.json.encode(translation.request), settings.policy)

@@ -73,7 +73,7 @@ class PlannedContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlan:
-    """The job: everything :mod:`sidecar.job` needs to write it down."""
+    """The job: everything :mod:`sidecar.pod_files` needs to write it down."""
 
     job_name: str
     sbatch_options: tuple[str, ...]

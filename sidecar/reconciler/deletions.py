@@ -13,8 +13,8 @@ from sidecar.domain.lifecycle import Phase
 from sidecar.domain.state import PodState
 from sidecar.errors import JobFilesError, SlurmError
 from sidecar.history import History
-from sidecar.job import directory
-from sidecar.job.paths import PodDirectory
+from sidecar.pod_files import directory
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.slurm.client import SlurmClient
 from sidecar.submission import Submitter
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sidecar.domain.lifecycle import Phase
 from sidecar.domain.state import PodState
-from sidecar.job import directory
-from sidecar.job.bells import Bell
-from sidecar.job.paths import PodDirectory
+from sidecar.pod_files import directory
+from sidecar.pod_files.bells import Bell
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.runner.contract.layout import DOCUMENT
 
 MAX_SILENT_QUEUED = 500

@@ -14,8 +14,8 @@ from sidecar.domain.events import JobUsageRecorded, Source
 from sidecar.domain.observe import JobEvidence, has_begun
 from sidecar.domain.state import PodState
 from sidecar.errors import AccountingDisabled, SlurmError
-from sidecar.job import output
-from sidecar.job.paths import PodDirectory
+from sidecar.job_output import output
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.slurm.accounting import JobAccount
 from sidecar.slurm.client import SlurmClient
 from sidecar.slurm.queue import JobInQueue

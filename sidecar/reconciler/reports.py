@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sidecar.domain import events as ev
 from sidecar.domain.state import PodState
-from sidecar.job import report
-from sidecar.job.paths import PodDirectory
+from sidecar.job_output import report
+from sidecar.pod_files.paths import PodDirectory
 
 _LOOKS = 3
 

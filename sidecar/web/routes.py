@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from sidecar.errors import RequestTooLarge
-from sidecar.job.logs import LogFollower, read
+from sidecar.job_output.log_reader import LogFollower, read
 from sidecar.service import LogFiles
 from sidecar.web.context import Context, context_of
 from sidecar.web.errors import session_of

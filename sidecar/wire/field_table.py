@@ -178,7 +178,7 @@ _WIRE_LIFECYCLE = "unit/test_wire_lifecycle.py"
 _HANDLER = (
     honoured("exec", "a command inside the running container", _PROBES),
     honoured("exec.command", "not by a shell", _PROBES),
-    honoured("httpGet", "by curl from the compute node, whose network the container shares", _PROBES),
+    honoured("httpGet", "from the compute node, whose network the container shares", _PROBES),
     honoured("httpGet.path", "with its query", _PROBES),
     honoured("httpGet.port", "a number, or the name of one of the container's ports", _WIRE_LIFECYCLE),
     honoured("httpGet.host", "the container's node where there is none", _PROBES),
@@ -193,7 +193,7 @@ _PROBE = (
     honoured("tcpSocket", "whether the port can be connected to", _PROBES),
     honoured("tcpSocket.port", "a number, or the name of one of the container's ports", _WIRE_LIFECYCLE),
     honoured("tcpSocket.host", "the container's node where there is none", _PROBES),
-    honoured("grpc", "the standard health check, by curl", _PROBES),
+    honoured("grpc", "the standard health check", _PROBES),
     honoured("grpc.port", "its port", _PROBES),
     honoured("grpc.service", "its service", _PROBES),
     honoured("grpc.mode", "TLS: a certificate is not checked", _PROBES),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sidecar.errors import MalformedRequest
-from sidecar.job.logs import LogOptions
+from sidecar.job_output.log_reader import LogOptions
 from sidecar.wire import decode
 from sidecar.wire import kubernetes as kube
 

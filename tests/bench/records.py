@@ -14,8 +14,8 @@ from sidecar.domain import events as ev
 from sidecar.domain.events import Event, Source
 from sidecar.domain.observe import Observation
 from sidecar.domain.pod import ContainerRole, RestartPolicy
-from sidecar.job import bells
-from sidecar.job.paths import PodDirectory
+from sidecar.pod_files import bells
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.runner.contract.layout import DOCUMENT
 from sidecar.store import engine, journal, migrate
 from tests.bench.pods import CONTAINER, NAMESPACE

@@ -19,7 +19,7 @@ import httpx2
 from structlog.testing import capture_logs
 
 from sidecar import bootstrap
-from sidecar.job.paths import PodDirectory
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.settings import load
 from sidecar.web.app import application
 from sidecar.web.server import Server, listen, listen_unix

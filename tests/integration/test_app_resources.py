@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sidecar.job.paths import PodDirectory
+from sidecar.pod_files.paths import PodDirectory
 from tests.factories import UID, Json, a_container_json, a_pod_json, a_request
 from tests.integration.app import App, running
 

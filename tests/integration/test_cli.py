@@ -25,7 +25,7 @@ from sidecar.domain import events as ev
 from sidecar.domain.events import Source
 from sidecar.domain.observe import Observation
 from sidecar.domain.pod import ContainerRole, RestartPolicy
-from sidecar.job.paths import PodDirectory
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.store import engine, journal, migrate
 
 UID = "7f3c1a52-9b1e-4f6a-8f0e-2f5f6f1f0a11"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sidecar.job.logs import LogOptions
+from sidecar.job_output.log_reader import LogOptions
 from tests.factories import Json, a_pod_json, a_request
 from tests.integration.app import App, running
 from tests.kubelet_logs import LENGTH, START, Entry, Log, logs, write

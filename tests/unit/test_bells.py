@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.errors import JobFilesError
-from sidecar.job import bells
-from sidecar.job.bells import Bell, Rings
+from sidecar.pod_files import bells
+from sidecar.pod_files.bells import Bell, Rings
 from sidecar.runner.contract import layout
 
 UID, GID = os.getuid(), os.getgid()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sidecar.domain.pod import Container, FilesVolume, VolumeFile
 from sidecar.errors import UnsupportedPod
-from sidecar.job.contents import pod_files
-from sidecar.job.document import pod_document_of
-from sidecar.job.site import JobSite
+from sidecar.pod_files.contents import pod_files
+from sidecar.pod_files.document import pod_document_of
+from sidecar.pod_files.site import JobSite
 from sidecar.runner.contract import pod_document
 from sidecar.runner.contract.pod_document import node_fact
 from tests.jobs import a_container, a_plan, a_pod

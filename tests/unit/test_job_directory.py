@@ -11,9 +11,9 @@ import pytest
 
 from sidecar.domain.pod import EmptyDirVolume, FilesVolume, Pod, VolumeFile
 from sidecar.errors import JobFilesError
-from sidecar.job import directory
-from sidecar.job.paths import PodDirectory
-from sidecar.job.site import JobSite
+from sidecar.pod_files import directory
+from sidecar.pod_files.paths import PodDirectory
+from sidecar.pod_files.site import JobSite
 from sidecar.runner.contract import layout
 from tests.jobs import UID, a_container, a_plan, a_pod
 

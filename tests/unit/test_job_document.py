@@ -32,8 +32,8 @@ from sidecar.domain.pod import (
     Volume,
 )
 from sidecar.errors import UnsupportedPod
-from sidecar.job.document import pod_document_of
-from sidecar.job.site import JobSite
+from sidecar.pod_files.document import pod_document_of
+from sidecar.pod_files.site import JobSite
 from sidecar.runner.contract import pod_document
 from tests.jobs import a_container, a_plan, a_pod
 

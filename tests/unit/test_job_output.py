@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.job import output
-from sidecar.job.paths import PodDirectory
+from sidecar.job_output import output
+from sidecar.pod_files.paths import PodDirectory
 
 
 @pytest.fixture

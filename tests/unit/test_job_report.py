@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecar.job import report
-from sidecar.job.paths import PodDirectory
+from sidecar.job_output import report
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.runner.contract import facts as contract
 
 STARTED = b'{"fact":"container_started","at":1732420000.123,"container":"main","attempt":0}\n'

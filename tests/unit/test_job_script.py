@@ -24,9 +24,9 @@ from sidecar.domain.pod import (
     VolumeFile,
 )
 from sidecar.errors import UnsupportedPod
-from sidecar.job import script, supervisor
-from sidecar.job.paths import PodDirectory
-from sidecar.job.site import JobSite
+from sidecar.pod_files import script, supervisor
+from sidecar.pod_files.paths import PodDirectory
+from sidecar.pod_files.site import JobSite
 from sidecar.runner.contract import layout
 from tests.jobs import UID, a_container, a_plan, a_pod, an_init_container
 

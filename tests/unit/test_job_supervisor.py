@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import JobFilesError
-from sidecar.job import supervisor
+from sidecar.pod_files import supervisor
 from sidecar.runner.contract import layout
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import LogUnavailable
-from sidecar.job.logs import BLOCK_BYTES, LogFollower, LogOptions, read
-from sidecar.job.logtimes import PIECE_BYTES
+from sidecar.job_output.log_reader import BLOCK_BYTES, LogFollower, LogOptions, read
+from sidecar.job_output.log_times import PIECE_BYTES
 
 EVERYTHING = LogOptions()
 STAMPED = LogOptions(timestamps=True)

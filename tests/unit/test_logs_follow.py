@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.job.logs import LogFollower, LogOptions
+from sidecar.job_output.log_reader import LogFollower, LogOptions
 
 EVERYTHING = LogOptions()
 STAMPED = LogOptions(timestamps=True)

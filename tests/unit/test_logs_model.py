@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sidecar.job.logs import BLOCK_BYTES, LogFollower, LogOptions, read
-from sidecar.job.logtimes import PIECE_BYTES
+from sidecar.job_output.log_reader import BLOCK_BYTES, LogFollower, LogOptions, read
+from sidecar.job_output.log_times import PIECE_BYTES
 from tests.kubelet_logs import LENGTH, MOMENTS, START, Entry, Log, logs, write
 
 OPTIONS = st.builds(

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sidecar.errors import LogUnavailable
-from sidecar.job.logs import BLOCK_BYTES, LogFollower, LogOptions, read
-from sidecar.job.logtimes import PIECE_BYTES
+from sidecar.job_output.log_reader import BLOCK_BYTES, LogFollower, LogOptions, read
+from sidecar.job_output.log_times import PIECE_BYTES
 
 EVERYTHING = LogOptions()
 NOON = int(datetime(2025, 3, 30, 12, tzinfo=UTC).timestamp())

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from sidecar.errors import JobFilesError
-from sidecar.job import places, supervisor
+from sidecar.pod_files import places, supervisor
 from sidecar.runner.contract import layout
 
 UID = os.getuid()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import JobFilesError
-from sidecar.job import registry_logins
+from sidecar.pod_files import registry_logins
 from tests.registry import login
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.domain import events as ev
-from sidecar.job.paths import PodDirectory
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.reconciler.reports import NewFacts, Reports
 from tests.factories import RUNNING, a_state, at
 from tests.reporting import ReportingJob

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.job.request_target import request_target
+from sidecar.pod_files.request_target import request_target
 from sidecar.runner.probes.http_request import Url, request_bytes
 
 

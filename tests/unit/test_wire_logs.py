@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sidecar.errors import MalformedRequest
-from sidecar.job.logs import LogOptions
+from sidecar.job_output.log_reader import LogOptions
 from sidecar.wire import decode, logs
 from sidecar.wire.logs import LogRequest
 from tests.factories import NOON, UID, Json, body

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.domain.pod import Pod
-from sidecar.job import directory
-from sidecar.job.paths import PodDirectory
-from sidecar.job.site import JobSite
+from sidecar.pod_files import directory
+from sidecar.pod_files.paths import PodDirectory
+from sidecar.pod_files.site import JobSite
 from tests.jobs import RUNTIME_OPTIONS, a_plan, with_image
 from tests.running import Job, Starter, start_script
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sidecar.domain.pod import JobOptions
-from sidecar.job import directory
-from sidecar.job.paths import PodDirectory
-from sidecar.job.site import JobSite
+from sidecar.pod_files import directory
+from sidecar.pod_files.paths import PodDirectory
+from sidecar.pod_files.site import JobSite
 from sidecar.runner.contract import layout
 from tests.integration.runner.conftest import PYTHON
 from tests.jobs import a_plan

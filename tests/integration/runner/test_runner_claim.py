@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sidecar.job import directory, report
-from sidecar.job.paths import PodDirectory
-from sidecar.job.site import JobSite
+from sidecar.job_output import report
+from sidecar.pod_files import directory
+from sidecar.pod_files.paths import PodDirectory
+from sidecar.pod_files.site import JobSite
 from tests.jobs import a_plan
 from tests.running import Starter, shell
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from sidecar.job import report
+from sidecar.job_output import report
 from sidecar.runner.contract.pod_document import node_fact
 from tests.jobs import a_container, a_pod
 from tests.running import NASTY, Starter, shell

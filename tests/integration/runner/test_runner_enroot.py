@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-import sidecar.job
 from sidecar.domain.pod import ContainerRole, EmptyDirVolume, FilesVolume, Mount, Pod, RestartPolicy, VolumeFile
-from sidecar.job import directory
-from sidecar.job.paths import PodDirectory
-from sidecar.job.site import JobSite
+from sidecar.pod_files import directory
+from sidecar.pod_files.paths import PodDirectory
+from sidecar.pod_files.site import JobSite
 from tests.jobs import a_container, a_plan, a_pod
 from tests.running import NASTY, Job, shell, start_script, wait_until
 
@@ -155,28 +154,3 @@ def test_an_image_that_is_none_is_told_with_enroot_s_words(run: Run, tmp_path: P
     assert job.finish() == 128
     assert job.log()
     assert "main" not in job.log()
-
-
-@pytest.mark.parametrize(
-    ("image", "uri"),
-    [
-        ("docker://docker.io/library/busybox:1.36", "docker://library/busybox:1.36"),
-        ("docker://busybox", "docker://busybox"),
-        ("docker://nvcr.io/nvidia/cuda:12", "docker://nvcr.io#nvidia/cuda:12"),
-        ("docker://localhost:5000/a/b:c", "docker://localhost:5000#a/b:c"),
-        ("docker://nvcr.io#nvidia/cuda:12", "docker://nvcr.io#nvidia/cuda:12"),
-        ("docker://nvcr.io/nvidia/cuda@sha256:ab", "docker://nvcr.io/nvidia/cuda@sha256:ab"),
-        ("podman://busybox", "podman://busybox"),
-    ],
-)
-def test_images_are_named_as_enroot_names_them(image: str, uri: str, tmp_path: Path) -> None:
-    source = Path(sidecar.job.__file__).parent / "runner" / "enroot.sh"
-    call = 'sidecar_program=enroot; sidecar_runtime_pull "$2" /f /c; printf "%s\\n" "${sidecar_call[@]}"'
-    said = subprocess.run(
-        ["bash", "-c", f'. "$1"; sidecar_private=$3; {call}', "bash", source, image, tmp_path],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-    assert said.splitlines() == ["env", "ENROOT_CACHE_PATH=/c", "enroot", "import", "--output", "/f", uri]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sidecar.domain.pod import Container
-from sidecar.job.site import JobSite
+from sidecar.pod_files.site import JobSite
 from tests import oci
 from tests.jobs import a_container, a_pod
 from tests.running import NASTY, Job, Starter

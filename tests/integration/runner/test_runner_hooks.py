@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.domain.health import Action, ExecAction, HttpAction, Probe, SleepAction
 from sidecar.domain.pod import Container
-from sidecar.job import report
+from sidecar.job_output import report
 from tests.answering import web_server
 from tests.jobs import a_container, a_pod
 from tests.running import Job, Starter, running, wait_until

@@ -14,7 +14,8 @@ from sidecar.domain.pod import (
     PullPolicy,
     RestartPolicy,
 )
-from sidecar.job import directory, report
+from sidecar.job_output import report
+from sidecar.pod_files import directory
 from tests.jobs import a_container, a_pod
 from tests.running import Job, Starter, wait_until
 

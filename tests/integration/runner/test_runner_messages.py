@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sidecar.domain.pod import Pod
-from sidecar.job import report
+from sidecar.job_output import report
 from tests.jobs import a_container, a_pod
 from tests.running import Starter
 

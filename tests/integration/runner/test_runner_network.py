@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.domain.pod import HostPathVolume, JobOptions, Mount, Pod
-from sidecar.job.site import JobSite
+from sidecar.pod_files.site import JobSite
 from tests.jobs import a_container, a_pod
 from tests.running import STAYS, Starter, running, shell, wait_until
 from tests.ssh import LoginNode, proxy_library

@@ -14,8 +14,8 @@ from sidecar.domain.pod import (
     Mount,
     VolumeFile,
 )
-from sidecar.job import directory
-from sidecar.job.site import JobSite
+from sidecar.pod_files import directory
+from sidecar.pod_files.site import JobSite
 from tests.jobs import a_container, a_pod
 from tests.running import NASTY, Job, Starter, start_script
 

@@ -9,7 +9,7 @@ from sidecar.domain.pod import (
     Mount,
     RestartPolicy,
 )
-from sidecar.job import report
+from sidecar.job_output import report
 from tests.jobs import a_container, a_pod, an_init_container
 from tests.running import Starter, wait_until
 

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.domain.health import Action, ExecAction, HttpAction, Probe, TcpAction
 from sidecar.domain.pod import Container, RestartPolicy
-from sidecar.job import report
+from sidecar.job_output import report
 from tests.answering import NOT_SERVING, SERVING, WebServer, a_certificate, grpc_server, web_server
 from tests.jobs import UID, a_container, a_pod
 from tests.running import NASTY, Job, Starter, running, wait_until

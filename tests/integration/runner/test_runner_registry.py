@@ -14,9 +14,9 @@ import pytest
 from sidecar.domain import logins
 from sidecar.domain.logins import Login
 from sidecar.domain.pod import PullPolicy, RestartPolicy
-from sidecar.job import report
-from sidecar.job.images import cache_key, listed
-from sidecar.job.site import JobSite
+from sidecar.job_output import report
+from sidecar.pod_files.image_cache import cache_key, listed
+from sidecar.pod_files.site import JobSite
 from tests import registry as registries
 from tests.jobs import a_container, a_pod
 from tests.registry import PASSWORD, Registry

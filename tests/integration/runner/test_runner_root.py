@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.domain.pod import HostPathVolume, Mount, RestartPolicy
-from sidecar.job.site import JobSite
+from sidecar.pod_files.site import JobSite
 from tests import oci
 from tests.jobs import a_container, a_pod
 from tests.running import NASTY, Starter

@@ -9,7 +9,7 @@ import pytest
 from sidecar.domain.pod import (
     JobOptions,
 )
-from sidecar.job.site import JobSite
+from sidecar.pod_files.site import JobSite
 from tests.running import Starter, shell, wait_until
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from sidecar.domain.health import ExecAction, Probe
 from sidecar.domain.pod import Container, ContainerRole, EmptyDirVolume, Mount, Pod, RestartPolicy
-from sidecar.job.site import JobSite
+from sidecar.pod_files.site import JobSite
 from tests.jobs import UID, a_container, a_pod, an_init_container
 from tests.running import Job, Starter, running, wait_until
 

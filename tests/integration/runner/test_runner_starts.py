@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.domain.pod import RestartPolicy
-from sidecar.job import report
-from sidecar.job.site import JobSite
+from sidecar.job_output import report
+from sidecar.pod_files.site import JobSite
 from tests.jobs import a_container, a_pod
 from tests.running import Job, Starter, wait_until
 

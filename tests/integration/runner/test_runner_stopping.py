@@ -16,8 +16,8 @@ from sidecar.domain.pod import (
     JobOptions,
     RestartPolicy,
 )
-from sidecar.job import report
-from sidecar.job.site import JobSite
+from sidecar.job_output import report
+from sidecar.pod_files.site import JobSite
 from tests.jobs import UID, a_container, a_pod, an_init_container
 from tests.running import STAYS, Starter, running, shell, wait_until
 

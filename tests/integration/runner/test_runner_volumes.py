@@ -17,8 +17,8 @@ from sidecar.domain.pod import (
     Pod,
     VolumeFile,
 )
-from sidecar.job import directory
-from sidecar.job.site import JobSite
+from sidecar.pod_files import directory
+from sidecar.pod_files.site import JobSite
 from tests.jobs import a_container, a_pod, an_init_container
 from tests.running import Starter
 

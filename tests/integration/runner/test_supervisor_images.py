@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.job.images import cache_key, listed
+from sidecar.pod_files.image_cache import cache_key, listed
 from sidecar.runner.contract.layout import PodFiles
 from sidecar.runner.node import image_config, sif
 from sidecar.runner.node.images import ImageStore, Pulled

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from sidecar.job import images as daemon_side
+from sidecar.pod_files import image_cache as daemon_side
 from sidecar.runner.contract.layout import PodFiles, image_cache
 from sidecar.runner.node.images import ImageStore, Pulled, gives_up
 from sidecar.runner.system.event_loop import Loop, Task

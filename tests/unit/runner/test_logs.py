@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.job.logs import LogFollower, LogOptions
+from sidecar.job_output.log_reader import LogFollower, LogOptions
 from sidecar.runner.contract.layout import PodFiles
 from sidecar.runner.logs import LogWriter
 from sidecar.runner.system.event_loop import Loop

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.job import report as daemons
-from sidecar.job.paths import PodDirectory
+from sidecar.job_output import report as daemons
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.runner.contract.facts import FACTS, OPTIONAL
 from sidecar.runner.report import Report
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar.errors import JobFilesError, LogUnavailable
-from sidecar.job.logtimes import open_descriptor
-from sidecar.job.users import acting_as_owner_of
 from sidecar.runner.contract import layout
+from sidecar.system.plain_files import open_descriptor
+from sidecar.system.users import acting_as_owner_of
 
 MAX_NEW_BYTES = 256 * 1024
 """If more was added since the last time, all reports are looked at instead."""

@@ -11,7 +11,7 @@ import structlog
 
 from sidecar.domain.users import JobUser
 from sidecar.errors import JobFilesError
-from sidecar.job import bells, directory, supervisor
+from sidecar.pod_files import bells, directory, supervisor
 from sidecar.runner.contract import layout
 
 log = structlog.get_logger(__name__)

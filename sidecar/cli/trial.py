@@ -15,11 +15,12 @@ from sidecar.domain.plan import JobPlan
 from sidecar.domain.shell_text import as_lines
 from sidecar.domain.users import JobUser
 from sidecar.errors import JobFilesError
-from sidecar.job import directory, output, script, supervisor
-from sidecar.job.paths import ABANDONED_PREFIXES, PodDirectory
-from sidecar.job.site import JobSite
-from sidecar.job.users import acting_as_owner_of
+from sidecar.job_output import output
+from sidecar.pod_files import directory, script, supervisor
+from sidecar.pod_files.paths import ABANDONED_PREFIXES, PodDirectory
+from sidecar.pod_files.site import JobSite
 from sidecar.runner.contract.node_report import MARK
+from sidecar.system.users import acting_as_owner_of
 
 if TYPE_CHECKING:
     from sidecar.runner.contract.node_report import NodeReport, WantedOfNode

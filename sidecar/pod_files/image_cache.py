@@ -28,7 +28,7 @@ from pathlib import Path
 from sidecar.domain.plan import PlannedContainer
 from sidecar.domain.references import digest_of
 from sidecar.errors import JobFilesError
-from sidecar.job.users import acting_as_owner_of
+from sidecar.system.users import acting_as_owner_of
 
 _FOLDER = ".images"
 _SUFFIXES = (".sif", ".txt", ".failed", ".cache", ".lock")

@@ -4,7 +4,7 @@ It appears whole or not at all: everything is written beside its place, forced t
 place of the pod's secrets, so what ``/create`` has answered for must survive a power cut.
 
 It belongs to the user whose job it is. The folder it is in belongs to the daemon's own user, who alone makes, renames
-and removes entries there; all that is below is touched as its owner, see :mod:`sidecar.job.users`.
+and removes entries there; all that is below is touched as its owner, see :mod:`sidecar.system.users`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import FilesVolume, Pod
 from sidecar.domain.users import JobUser
 from sidecar.errors import JobFilesError
-from sidecar.job import script, supervisor
-from sidecar.job.contents import PodFile, pod_files
-from sidecar.job.paths import ABANDONED_PREFIXES, PodDirectory
-from sidecar.job.site import JobSite
-from sidecar.job.users import acting_as_owner_of
+from sidecar.pod_files import script, supervisor
+from sidecar.pod_files.contents import PodFile, pod_files
+from sidecar.pod_files.paths import ABANDONED_PREFIXES, PodDirectory
+from sidecar.pod_files.site import JobSite
+from sidecar.system.users import acting_as_owner_of
 
 _NEW, _GONE = ABANDONED_PREFIXES
 _OPEN_AT_ONCE = 64  # far below the usual limit of 1024 descriptors, with several requests at a time

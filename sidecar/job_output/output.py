@@ -6,9 +6,9 @@ import os
 import re
 
 from sidecar.errors import LogUnavailable
-from sidecar.job.logtimes import open_descriptor
-from sidecar.job.paths import PodDirectory
-from sidecar.job.users import acting_as_owner_of
+from sidecar.pod_files.paths import PodDirectory
+from sidecar.system.plain_files import open_descriptor
+from sidecar.system.users import acting_as_owner_of
 
 MAX_BYTES = 2048
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")

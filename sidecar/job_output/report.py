@@ -18,10 +18,10 @@ from typing import Annotated, Any
 import msgspec
 
 from sidecar.errors import LogUnavailable
-from sidecar.job.logtimes import open_descriptor, open_regular
-from sidecar.job.paths import PodDirectory
-from sidecar.job.users import acting_as_owner_of
+from sidecar.pod_files.paths import PodDirectory
 from sidecar.runner.contract.facts import MAX_CHECK_BYTES, MAX_MESSAGE_BYTES
+from sidecar.system.plain_files import open_descriptor, open_regular
+from sidecar.system.users import acting_as_owner_of
 
 _CLAIM_BYTES = 64
 _JOB_ID = re.compile(r"[0-9]{1,18}(_[0-9]{1,18})?")

@@ -23,11 +23,11 @@ from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import Pod
 from sidecar.domain.shell_text import as_lines
 from sidecar.errors import UnsupportedPod
-from sidecar.job import supervisor
-from sidecar.job.contents import PodFile, pod_files
-from sidecar.job.document import has_shell_text, is_in_mesh
-from sidecar.job.paths import PodDirectory
-from sidecar.job.site import JobSite
+from sidecar.pod_files import supervisor
+from sidecar.pod_files.contents import PodFile, pod_files
+from sidecar.pod_files.document import has_shell_text, is_in_mesh
+from sidecar.pod_files.paths import PodDirectory
+from sidecar.pod_files.site import JobSite
 from sidecar.runner.contract import layout
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from sidecar.domain.plan import JobPlan
 from sidecar.domain.pod import FilesVolume, Pod, VolumeFile
 from sidecar.errors import UnsupportedPod
-from sidecar.job.document import pod_document_of
-from sidecar.job.site import JobSite
+from sidecar.pod_files.document import pod_document_of
+from sidecar.pod_files.site import JobSite
 from sidecar.runner.contract import layout, pod_document
 
 

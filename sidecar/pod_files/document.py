@@ -11,9 +11,9 @@ from sidecar.domain.plan import JobPlan, PlannedContainer
 from sidecar.domain.pod import ClaimVolume, Container, EmptyDirVolume, FilesVolume, HostPathVolume, Mount, Pod, Volume
 from sidecar.domain.shell_text import as_lines
 from sidecar.errors import UnsupportedPod
-from sidecar.job import images, limits
-from sidecar.job.request_target import request_target
-from sidecar.job.site import JobSite
+from sidecar.pod_files import image_cache, limits
+from sidecar.pod_files.request_target import request_target
+from sidecar.pod_files.site import JobSite
 from sidecar.runner.contract import pod_document
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _container(planned: PlannedContainer, pod: Pod, gpus: devices.GpuShare | Non
         "name": container.name,
         "role": container.role.value,
         "image": planned.image,
-        "image_keys": images.cache_keys(planned, pod.namespace),
+        "image_keys": image_cache.cache_keys(planned, pod.namespace),
         "image_namespace": pod.namespace if planned.login else "",
         "login": logins.as_config(planned.login, planned.image).decode() if planned.login else "",
         "pull_policy": container.pull_policy.value,

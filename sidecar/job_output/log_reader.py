@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sidecar.errors import LogUnavailable
-from sidecar.job.logtimes import PIECE_BYTES, LogTimes, Stamper, open_regular
-from sidecar.job.users import acting_as_owner_of
+from sidecar.job_output.log_times import PIECE_BYTES, LogTimes, Stamper
 from sidecar.runner.contract.layout import rotated
+from sidecar.system.plain_files import open_regular
+from sidecar.system.users import acting_as_owner_of
 
 BLOCK_BYTES = 1024 * 1024
 """Small beside the program itself, and large enough that handing over a block costs less than reading it."""

@@ -1,0 +1,1 @@
+"""The machine's users, and files that others may have put there."""
