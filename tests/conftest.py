@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from hypothesis import settings
 
 from sidecar.store import engine, migrate
 from tests.factories import NOON
+
+# A run in the background begins with SIGINT ignored, and so would what tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test judges by the clock: machines that run tests are busy. No database of examples: the checkout may belong to
 # another user. A thorough search: HYPOTHESIS_PROFILE=thorough.
