@@ -5,7 +5,6 @@ from sidecar.runner.containers.container import Container
 from sidecar.runner.containers.environment import of_runtime
 from sidecar.runner.contract.exit_codes import TERMINATED
 from sidecar.runner.contract.pod_document import with_node_facts
-from sidecar.runner.mpi import is_under_mpi
 from sidecar.runner.node import addresses, devices, hostnames, image_config, network
 from sidecar.runner.node.images import ImageStore
 from sidecar.runner.node.mounts import Bind, Mounts
@@ -154,7 +153,7 @@ class Parts:
             from sidecar.runner.runtimes.enroot_launcher import EnrootLauncher
 
             return EnrootLauncher(self.job, recipe, work)
-        if is_under_mpi(self.job.document, document):
+        if self.job.document["mpi"] is not None and document["role"] == "main":
             from sidecar.runner.runtimes.mpi_launcher import MpiLauncher
 
             return MpiLauncher(self.job, recipe)

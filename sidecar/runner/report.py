@@ -1,9 +1,9 @@
 """The job's report: what happened, a line of JSON each, for the daemon to read."""
 
-import json
 import os
 import time
 
+from sidecar.runner.contract import plain_json
 from sidecar.runner.contract.facts import FACTS, OPTIONAL
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def _line(kind: str, now: float, fields: "Dict[str, Any]") -> bytes:
     if missing or any(name not in known for name in fields):
         raise ValueError(f"{kind} has the fields {', '.join(known)}")
     given = {name: value for name, value in fields.items() if value is not None}
-    return json.dumps({"fact": kind, "at": now, **given}).encode("ascii") + b"\n"
+    return plain_json.dumps_flat({"fact": kind, "at": now, **given}).encode("ascii") + b"\n"
 
 
 def _append(path: str, data: bytes) -> int:

@@ -67,10 +67,17 @@ async def _clean_ranks(job: Job) -> None:
     await clean_ranks(job.loop, job.private, job.variables, supervisor_call())
 
 
-async def _run(job: Job, parts: Parts) -> int:
+def _obstacle(job: Job) -> str:
+    """Why no container of the pod can start; empty: it can."""
+    if job.document["mpi"] is None or job.document["job_script"]:
+        return ""
     from sidecar.runner.mpi import obstacle
 
-    problem = "" if job.document["job_script"] else obstacle(job.document, job.variables)
+    return obstacle(job.document, job.variables)
+
+
+async def _run(job: Job, parts: Parts) -> int:
+    problem = _obstacle(job)
     if problem:
         sys.stderr.write(f"slurm-sidecar: {problem}\n")
         return CANNOT_RUN

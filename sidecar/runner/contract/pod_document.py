@@ -6,7 +6,7 @@ A text of an environment variable, command, argument or mount may hold one of :d
 characters, which no such text can have of its own: the supervisor puts in what only the node knows.
 """
 
-import json
+from sidecar.runner.contract import plain_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # novm
@@ -176,6 +176,8 @@ class UnreadableDocument(Exception):
 
 def encode(document: "PodDocument") -> bytes:
     """The document as it is stored."""
+    import json
+
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
@@ -185,7 +187,7 @@ def decode(data: bytes) -> "PodDocument":
     :raises UnreadableDocument: it is damaged, of another version, or no such document
     """
     try:
-        document = json.loads(data.decode("utf-8"))
+        document = plain_json.loads(data.decode("utf-8"))
         version = document["version"]
     except (ValueError, KeyError, TypeError):
         raise UnreadableDocument("it is damaged, or not written by slurm-sidecar") from None

@@ -24,7 +24,7 @@ def node_facts(pod_ip: str, environment: "Mapping[str, str]") -> "Dict[str, str]
 
 def node_name(environment: "Mapping[str, str]") -> str:
     """What Slurm calls this node."""
-    import socket
+    import _socket as socket
 
     return environment.get("SLURMD_NODENAME") or socket.gethostname()
 
@@ -44,7 +44,7 @@ def node_address() -> str:
 
     The name's own address comes first: with several networks, it is the one that the site has chosen.
     """
-    import socket
+    import _socket as socket
 
     try:
         found = socket.getaddrinfo(socket.gethostname().encode(), None, socket.AF_INET, socket.SOCK_STREAM)
@@ -59,11 +59,13 @@ def node_address() -> str:
 
 def _address_of_default_route() -> str:
     """Where packets to other networks would come from; some nodes know themselves by a loopback address alone."""
-    import socket
+    import _socket as socket
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
-        try:
-            unsent.connect(_ELSEWHERE)
-            return str(unsent.getsockname()[0])
-        except OSError:
-            return ""
+    unsent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        unsent.connect(_ELSEWHERE)
+        return str(unsent.getsockname()[0])
+    except OSError:
+        return ""
+    finally:
+        unsent.close()

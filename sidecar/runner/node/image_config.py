@@ -3,9 +3,9 @@
 Source: https://github.com/opencontainers/image-spec/blob/main/config.md
 """
 
-import json
 import os
 
+from sidecar.runner.contract import plain_json
 from sidecar.runner.node import sif
 
 TYPE_CHECKING = False
@@ -75,7 +75,7 @@ def _find(file: sif.Sif) -> "Optional[ImageConfig]":
 def parse(data: bytes) -> "Optional[ImageConfig]":
     """The configuration in its JSON; ``None`` where it is damaged."""
     try:
-        raw = json.loads(data.decode("utf-8"))
+        raw = plain_json.loads(data.decode("utf-8"))
         return _config_of(raw)
     except (ValueError, RecursionError, _Damaged):
         return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
 import ipaddress
-import socket
 from typing import Any
 
 import pytest
@@ -19,10 +19,10 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *found: str) -> None:
 
     def getaddrinfo(*_: Any) -> Any:
         if not found:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in found]
+            raise _socket.gaierror(_socket.EAI_NONAME, "Name or service not known")
+        return [(_socket.AF_INET, _socket.SOCK_STREAM, 6, "", (address, 0)) for address in found]
 
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(_socket, "getaddrinfo", getaddrinfo)
 
 
 def test_the_facts_are_those_of_the_contract() -> None:
@@ -38,7 +38,7 @@ def test_a_pod_without_an_address_of_its_own_has_the_nodes(pod_ip: str) -> None:
     facts = addresses.node_facts(pod_ip, {})
 
     assert facts["podIP"] == facts["hostIP"]
-    assert facts["nodeName"] == socket.gethostname()
+    assert facts["nodeName"] == _socket.gethostname()
 
 
 def test_the_first_address_that_is_not_a_loopback_counts(monkeypatch: pytest.MonkeyPatch) -> None:
