@@ -1,12 +1,12 @@
 """What everything in one job shares: its pod, its places, its clock, and whether it is asked to stop."""
 
 import os
-import signal
 import time
 
 from sidecar.runner.contract import layout
 from sidecar.runner.contract.layout import PodFiles
 from sidecar.runner.report import Report
+from sidecar.runner.system import signals
 from sidecar.runner.system.event_loop import Future, Loop
 from sidecar.runner.system.files import tail
 
@@ -61,8 +61,8 @@ class Job:
 
     def heed_signals(self) -> None:
         """From now on SIGTERM asks the job to stop; other signals, which users send ahead of it, do nothing."""
-        self.loop.on_signal(signal.SIGTERM, self._stop)
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        self.loop.on_signal(signals.SIGTERM, self._stop)
+        for number in (signals.SIGHUP, signals.SIGINT, signals.SIGUSR1, signals.SIGUSR2):
             self.loop.on_signal(number, lambda: None)
 
     def _stop(self) -> None:

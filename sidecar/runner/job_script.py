@@ -8,7 +8,6 @@ Source: https://github.com/interlink-hq/interlink-slurm-plugin, pkg/slurm/Create
 """
 
 import os
-import signal
 import stat
 
 from sidecar.runner.containers.environment import of_runtime
@@ -16,7 +15,7 @@ from sidecar.runner.containers.output import Output
 from sidecar.runner.contract.exit_codes import KILLED, TERMINATED
 from sidecar.runner.contract.layout import JOB_SCRIPT, LOGS
 from sidecar.runner.logs import LogWriter
-from sidecar.runner.system import folders, processes
+from sidecar.runner.system import folders, processes, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ async def _await_end(job: "Job", child: "Child") -> int:
     if not child.has_ended:
         # A shell that waits for a program would not hear of it in time: all below it are asked.
         for pid in (child.pid, *processes.descendants(child.pid)):
-            processes.send(signal.SIGTERM, pid)
+            processes.send(signals.SIGTERM, pid)
         await job.loop.first_of(child.exited, seconds=job.grace_seconds())
         child.kill()
     code = int(await child.exited)

@@ -3,11 +3,9 @@
 Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination-flow
 """
 
-import signal
-
 from sidecar.runner.containers.inside import Inside
 from sidecar.runner.probes.actions import act
-from sidecar.runner.system import processes
+from sidecar.runner.system import processes, signals
 from sidecar.runner.system.event_loop import Loop
 from sidecar.runner.system.processes import Child
 
@@ -71,4 +69,4 @@ def _ask(child: Child, inside: Inside, stop_signal: str) -> None:
     if child.has_ended or inside.signal(stop_signal):
         return
     for pid in [*processes.children(child.pid), child.pid]:
-        processes.send(signal.SIGTERM, pid)
+        processes.send(signals.SIGTERM, pid)

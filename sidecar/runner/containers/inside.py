@@ -1,11 +1,10 @@
 """A running container as seen from the node: its own process, and doing something as one of its processes."""
 
 import os
-import signal
 
 from sidecar.runner.contract.facts import MAX_CHECK_BYTES
 from sidecar.runner.probes.outcomes import Outcome, no_answer
-from sidecar.runner.system import namespaces, processes
+from sidecar.runner.system import namespaces, processes, signals
 from sidecar.runner.system.event_loop import Loop
 from sidecar.runner.system.processes import Child
 
@@ -61,7 +60,7 @@ class Inside:
         program = self.program()
         if program is None:
             return False
-        processes.send(getattr(signal, f"SIG{name}", signal.SIGTERM), program)
+        processes.send(signals.number_of(name), program)
         return True
 
     async def run(self, command: "Sequence[str]", seconds: "Optional[float]") -> Outcome:

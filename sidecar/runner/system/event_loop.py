@@ -9,8 +9,9 @@ import heapq
 import itertools
 import os
 import select
-import signal
 import time
+
+from sidecar.runner.system import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,9 +117,9 @@ class Loop:
         self._wakeup, write_end = os.pipe()
         for end in (self._wakeup, write_end):
             os.set_blocking(end, False)
-        signal.set_wakeup_fd(write_end)
+        signals.wake_by(write_end)
         self._poll.register(self._wakeup, select.EPOLLIN)
-        self.on_signal(signal.SIGCHLD, self._reap)
+        self.on_signal(signals.SIGCHLD, self._reap)
 
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""
@@ -174,7 +175,7 @@ class Loop:
     def on_signal(self, number: int, callback: "Callable[[], None]") -> None:
         """Call this, in the loop, when the signal came."""
         self._signals[number] = callback
-        signal.signal(number, lambda caught, _: self._caught.add(caught))
+        signals.handle(number, lambda caught, _: self._caught.add(caught))
 
     def _take_signals(self) -> None:
         try:

@@ -2,7 +2,8 @@
 
 import ctypes
 import os
-import signal
+
+from sidecar.runner.system import signals
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -20,7 +21,7 @@ def adopt_orphans() -> None:
 
 def die_with_parent() -> None:
     """This process is killed when its parent is gone."""
-    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    _libc.prctl(_PR_SET_PDEATHSIG, signals.SIGKILL, 0, 0, 0)
 
 
 def enter_namespace(descriptor: int) -> None:

@@ -1,9 +1,8 @@
 """Starting processes, finding those below another, and ending them."""
 
 import os
-import signal
 
-from sidecar.runner.system import libc
+from sidecar.runner.system import libc, signals
 from sidecar.runner.system.event_loop import Future, Loop
 
 TYPE_CHECKING = False
@@ -12,8 +11,8 @@ if TYPE_CHECKING:
 
 CANNOT_EXECUTE = 126
 _CHANGED_SIGNALS = (
-    *(signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2),
-    *(signal.SIGPIPE, signal.SIGXFSZ),
+    *(signals.SIGTERM, signals.SIGCHLD, signals.SIGHUP, signals.SIGINT, signals.SIGUSR1, signals.SIGUSR2),
+    *(signals.SIGPIPE, signals.SIGXFSZ),
 )
 """Signals that this program, or Python, treats in a way of its own."""
 
@@ -86,9 +85,9 @@ def fork(loop: Loop, action: "Callable[[], int]") -> Child:
         return Child(pid, loop.child(pid))
     code = CANNOT_EXECUTE
     try:
-        signal.set_wakeup_fd(-1)
+        signals.wake_by(-1)
         for number in _CHANGED_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+            signals.restore(number)
         libc.die_with_parent()
         if os.getppid() == parent:
             code = action()
@@ -119,7 +118,7 @@ def send(number: int, pid: int) -> None:
 def kill_all(pids: "Iterable[int]") -> None:
     """Kill these processes."""
     for pid in pids:
-        send(signal.SIGKILL, pid)
+        send(signals.SIGKILL, pid)
 
 
 def children(pid: int) -> "List[int]":
