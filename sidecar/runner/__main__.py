@@ -30,13 +30,40 @@ def main():  # type: () -> int
         if sys.argv[1] == "run":
             end_early(sys.argv[2], sys.argv[4])
         return 128
-    if sys.version_info < (3, 9):
-        # These buffer what goes to stderr, and os._exit and signals would lose it.
-        sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    have_standard_descriptors()
+    sys.stderr = Words()
     use_compiled(os.path.abspath(sys.argv[0]))
     from sidecar.runner.verbs import VERBS
 
     return VERBS[sys.argv[1]](sys.argv[2:])
+
+
+class Words(object):
+    """What goes to stderr, at once, because ``os._exit`` and signals would lose it.
+
+    Where it cannot be written, such as on a full file system, the job's work goes on.
+    """
+
+    def write(self, text):  # type: (str) -> None
+        """Write it, as far as that can be done."""
+        try:
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        except OSError:
+            pass
+
+    def flush(self):  # type: () -> None
+        """Do nothing: nothing is kept."""
+
+
+def have_standard_descriptors():  # type: () -> None
+    """Open what the shell text before this has closed, or the first pipes and files would have these numbers."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
 
 
 def end_early(directory, private):  # type: (str, str) -> None

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sidecar.runner.system.processes import Child
 
 _SCRIPT = "script"
+_HIGHEST_CODE = 255
+"""Of a process: 256 would be 0, and a script may write any number."""
 _LATE_STOP_SECONDS = 0.1
 """A script that was killed may have heard it before we did, when somebody told all processes of the job."""
 
@@ -106,7 +108,7 @@ async def _await_end(job: "Job", child: "Child") -> int:
 
 def _report_end(job: "Job", sandbox: str, code: int) -> int:
     """Say how each main container ended: as the script says, else as the worst of all."""
-    statuses = [_status(os.path.join(sandbox, name)) for name in os.listdir(sandbox) if name.endswith(".status")]
+    statuses = [_status(os.path.join(sandbox, name)) for name in _names_in(sandbox) if name.endswith(".status")]
     worst = max([code, *(status for status in statuses if status is not None)])
     ended: "List[Fact]" = []
     for document in job.document["containers"]:
@@ -115,7 +117,14 @@ def _report_end(job: "Job", sandbox: str, code: int) -> int:
             fields = {"container": document["name"], "attempt": 0, "code": worst if status is None else status}
             ended.append(("container_terminated", fields))
     job.report.write(*ended)
-    return worst
+    return min(worst, _HIGHEST_CODE)
+
+
+def _names_in(sandbox: str) -> "List[str]":
+    try:
+        return os.listdir(sandbox)
+    except OSError:
+        return []  # the script has removed it
 
 
 def _status(path: str) -> "Optional[int]":

@@ -136,13 +136,19 @@ class Parts:
         return self.mounts.binds_of(document, own)
 
     def runtime_for(self, document: "ContainerDocument", image: str, binds: "List[Bind]", work: str) -> "Launcher":
-        """What starts a container."""
+        """What starts a container.
+
+        :raises NoCommand: neither the pod nor the image says which program
+        """
         config = image_config.read(image)
+        words = [self._on_node(word) for word in image_config.command_of(document, config)]
+        if config is not None and not words:
+            raise image_config.NoCommand("no command specified: neither the pod nor the image has one")
         recipe = Recipe(
             document,
             image=image,
             config=config,
-            words=[self._on_node(word) for word in image_config.command_of(document, config)],
+            words=words,
             variables=self._variables(document, config),
             defaults=self._defaults(document),
             binds=binds,

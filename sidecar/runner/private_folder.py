@@ -25,10 +25,19 @@ def make_private(wanted: str) -> str:
     """
     name = f"{PREFIX}{os.uname().nodename}.{os.getpid()}"
     try:
-        folder = make_folder(os.path.join(wanted, name))
+        return _make(os.path.join(wanted, name))
     except OSError:
-        folder = make_folder(os.path.join(_OTHER_PLACE, name))
-    os.mkdir(os.path.join(folder, "tmp"), 0o700)
+        return _make(os.path.join(_OTHER_PLACE, name))
+
+
+def _make(prefix: str) -> str:
+    """All of it or, where there is room for one folder only, nothing."""
+    folder = make_folder(prefix)
+    try:
+        os.mkdir(os.path.join(folder, "tmp"), 0o700)
+    except OSError:
+        os.rmdir(folder)
+        raise
     return folder
 
 

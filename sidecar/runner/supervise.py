@@ -30,8 +30,6 @@ def supervise(document: "PodDocument", *, directory: str, files_root: str, priva
         environment=left_by_shell(),
     )
     job.heed_signals()
-    if document["has_shell_text"]:
-        write_private(os.path.join(private, "supervisor.pid"), str(os.getpid()))  # the batch script's shell may stay
     job.report.write(("job_started", {"job": job.id, "node": job.node}))
     if document["deadline_seconds"]:
         job.set_deadline(document["deadline_seconds"], began_at)
@@ -39,7 +37,6 @@ def supervise(document: "PodDocument", *, directory: str, files_root: str, priva
 
 
 async def _whole(job: Job) -> int:
-    os.mkdir(job.work, 0o700)
     parts = Parts(job)
     try:
         code = await _run(job, parts)
@@ -76,16 +73,29 @@ def _obstacle(job: Job) -> str:
     return obstacle(job.document, job.variables)
 
 
+def _prepare(job: Job) -> None:
+    """Make what every job has in its own folder on the node.
+
+    :raises OSError: the folder is full, or the shell text before has removed it
+    """
+    if job.document["has_shell_text"]:
+        # The batch script's shell may stay, and passes signals on.
+        write_private(os.path.join(job.private, "supervisor.pid"), str(os.getpid()))
+    os.mkdir(job.work, 0o700)
+
+
 async def _run(job: Job, parts: Parts) -> int:
     problem = _obstacle(job)
     if problem:
         sys.stderr.write(f"slurm-sidecar: {problem}\n")
         return CANNOT_RUN
     try:
+        _prepare(job)
         parts.prepare()
     except OSError as error:
+        where = error.filename or job.private
         sys.stderr.write(
-            f"slurm-sidecar: the pod's folders cannot be made on node {job.node}: {error.filename}: {error.strerror}\n"
+            f"slurm-sidecar: the pod's folders cannot be made on node {job.node}: {where}: {error.strerror}\n"
         )
         return CANNOT_RUN
     if job.document["job_script"]:

@@ -225,7 +225,7 @@ def test_the_jobs_folder_on_its_node_has_the_name_by_which_the_next_job_looks_fo
 def test_only_texts_around_the_containers_keep_the_shell() -> None:
     plain, with_text = rendered(a_pod(), JobSite(data_root=Path("/data"))), rendered(everything())
 
-    assert plain.rstrip().splitlines()[-1] == 'exec "${sidecar_call[@]}"'
+    assert plain.rstrip().splitlines()[-1] == "sidecar_exec"
     assert with_text.rstrip().splitlines()[-1] == 'exit "$sidecar_code"'
 
 

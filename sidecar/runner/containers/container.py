@@ -6,6 +6,7 @@ from sidecar.runner.containers.start_failures import lacks_runtime
 from sidecar.runner.contract.exit_codes import CANNOT_RUN, KILLED, TERMINATED
 from sidecar.runner.logs import LogWriter
 from sidecar.runner.node.host_paths import CannotMount
+from sidecar.runner.node.image_config import NoCommand
 from sidecar.runner.node.images import gives_up
 from sidecar.runner.system.event_loop import Future
 
@@ -90,7 +91,7 @@ class Container:
             if not pulled.file:
                 return self._image_failed(attempt, pulled.words)
             return await Run(self, self._parts, attempt, log).run(pulled.file, self._parts.binds_of(self.document))
-        except CannotMount as error:
+        except (CannotMount, NoCommand) as error:
             return self._cannot_run(attempt, log, str(error))
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""

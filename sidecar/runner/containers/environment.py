@@ -14,6 +14,8 @@ _KEPT_BY_SHELL = frozenset({"UID", "GID"})
 """The gate's shell has these as constants unless it finds them in its own environment."""
 _TWO_WAYS = frozenset({"EUID"})
 """This one as well, but then it is no variable of the environment until the gate says so."""
+_KEPT_BY_RUNTIME = frozenset({"APPTAINER_NAME", "APPTAINER_CONTAINER", "APPTAINER_INSTANCE"})
+"""Constants of the runtime's own shell, which would complain in the container's log; pods with them are refused."""
 _FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _NAME = _FIRST | frozenset("0123456789")
 _OF_RUNTIME = ("APPTAINER", "SINGULARITY", "SIDECAR_", "LD_", "ENROOT_")
@@ -26,6 +28,7 @@ def is_shell_name(name: str) -> bool:
 
 def split(wanted: "Mapping[str, str]") -> "Tuple[Dict[str, str], Dict[str, str]]":
     """What goes through the gate, and what the runtime hands over itself."""
+    wanted = {name: value for name, value in wanted.items() if name not in _KEPT_BY_RUNTIME}
     gate = {name: value for name, value in wanted.items() if is_shell_name(name)}
     both = _KEPT_BY_SHELL | _TWO_WAYS
     plain = {name: value for name, value in wanted.items() if name not in gate or name in both}

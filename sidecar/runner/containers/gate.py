@@ -12,22 +12,25 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Mapping
+    from typing import Iterable, Mapping
 
 _ENV_FOLDER = "/.singularity.d/env"
 _OWN_FOLDER = "/.singularity.d/slurm-sidecar"
 
+_OWN_NAMES = "__slurm_sidecar"
+"""How the script's own variables begin, unless one of the container's does."""
+
 _EXPORT = """\
 for __slurm_sidecar_file in @FOLDER@/defaults/*; do
-    if [ -f "$__slurm_sidecar_file" ] && ! test -v "${__slurm_sidecar_file##*/}"; then
+    if [ -f "$__slurm_sidecar_file" ]; then
         __slurm_sidecar_value="$(<"$__slurm_sidecar_file")"
-        export "${__slurm_sidecar_file##*/}=${__slurm_sidecar_value%.}"
+        if ! test -v "${__slurm_sidecar_value%%=*}"; then export "${__slurm_sidecar_value%.}"; fi
     fi
 done
 for __slurm_sidecar_file in @FOLDER@/values/*; do
     if [ -f "$__slurm_sidecar_file" ]; then
         __slurm_sidecar_value="$(<"$__slurm_sidecar_file")"
-        export "${__slurm_sidecar_file##*/}=${__slurm_sidecar_value%.}"
+        export "${__slurm_sidecar_value%.}"
     fi
 done
 """
@@ -42,6 +45,14 @@ if [ -x /.singularity.d/runscript ]; then exec /.singularity.d/runscript "$@"; f
 if [ -x /singularity ]; then exec /singularity "$@"; fi
 exec /bin/sh "$@"
 """
+
+
+def _own_names(taken: "Iterable[str]") -> str:
+    names = tuple(taken)
+    own = _OWN_NAMES
+    while any(name.startswith(own) for name in names):
+        own += "_"
+    return own
 
 
 class Gate:
@@ -74,13 +85,15 @@ class Gate:
         os.mkdir(self._folder, 0o700)
         text = (_WAIT if waits else "") + _EXPORT + (_RUN if runs_image else _EXEC)
         inside = _ENV_FOLDER if self._replaces_image else _OWN_FOLDER
-        self._write("10-slurm-sidecar.sh", text.replace("@FOLDER@", inside))
+        own = _own_names([*values, *defaults])
+        self._write("10-slurm-sidecar.sh", text.replace("@FOLDER@", inside).replace(_OWN_NAMES, own))
         self._write("words", words)
         for name, variables in (("values", values), ("defaults", defaults)):
             os.mkdir(os.path.join(self._folder, name), 0o700)
-            for variable, value in variables.items():
+            # Names can be longer than those of files, which have numbers therefore.
+            for number, (variable, value) in enumerate(variables.items()):
                 # The shell takes newlines away from the end of what it reads; of this one it takes the dot.
-                self._write(os.path.join(name, variable), value + ".")
+                self._write(os.path.join(name, str(number)), f"{variable}={value}.")
         if waits:
             for name in ("arrived", "open"):
                 os.mkfifo(os.path.join(self._folder, name), 0o600)

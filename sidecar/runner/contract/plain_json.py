@@ -22,7 +22,7 @@ def loads(text: str) -> "Any":
     text = text.strip(" \t\n\r")
     try:
         value, end = make_scanner(_Context())(text, 0)  # type: ignore[arg-type]
-    except StopIteration:
+    except (StopIteration, SystemError):  # where the error's class is not loaded, some Pythons fail to raise it
         raise ValueError("it is no JSON") from None
     if end != len(text):
         raise ValueError("something follows the JSON")

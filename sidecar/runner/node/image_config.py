@@ -47,6 +47,10 @@ class ImageConfig:
         self.user = user
 
 
+class NoCommand(Exception):
+    """There is nothing to start."""
+
+
 class _Damaged(Exception):
     """It is no configuration."""
 

@@ -18,7 +18,10 @@ async def act(loop: Loop, action: "ActionDocument", seconds: "Optional[float]", 
 
     :param seconds: for the whole of it; ``None`` or 0: no limit
     """
-    outcome = await _limited(loop, action, seconds or None, execute)
+    try:
+        outcome = await _limited(loop, action, seconds or None, execute)
+    except OSError as error:  # such as too many processes, or open files
+        outcome = Outcome(False, f"it cannot be asked: {error.strerror or error}")
     return Outcome(outcome.ok, for_report(outcome.words))
 
 

@@ -164,7 +164,7 @@ def _all_processes() -> "Dict[int, tuple[int, int]]":
         if not name.isdigit():
             continue
         try:
-            with open(f"/proc/{name}/stat") as file:
+            with open(f"/proc/{name}/stat", errors="surrogateescape") as file:
                 fields = file.read().rpartition(")")[2].split()
         except OSError:
             continue

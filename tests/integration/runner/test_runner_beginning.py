@@ -115,6 +115,26 @@ def test_a_python_that_is_not_there_is_named(
 
 
 @WAYS_TO_BEGIN
+@pytest.mark.parametrize("kind", ["folder", "other_machine", "no_interpreter"])
+def test_a_python_that_cannot_be_started_is_named(
+    written: Callable[..., PodDirectory], tmp_path: Path, pre_exec: str, kind: str
+) -> None:
+    python = tmp_path / "bad-python"
+    if kind == "folder":
+        python.mkdir()
+    else:
+        python.write_bytes(b"\x7fELF\0" if kind == "other_machine" else b"#!/no/such\n")
+        python.chmod(0o755)
+    job = begun(written(pre_exec, runner_python=str(python)), tmp_path)
+
+    assert job.finish() == 128
+    words = "there is no" if kind == "folder" else "cannot be started on node"
+    assert words in job.output.splitlines()[-1]
+    assert job.story() == ["JobFinished 128"]
+    assert list((tmp_path / "node-tmp").iterdir()) == []
+
+
+@WAYS_TO_BEGIN
 @pytest.mark.parametrize("version", [(2, 7), (3, 5)])
 def test_a_python_that_is_too_old_says_so(
     written: Callable[..., PodDirectory], tmp_path: Path, pre_exec: str, version: tuple[int, int]
@@ -130,6 +150,32 @@ def test_a_python_that_is_too_old_says_so(
 
     assert f"is Python {version[0]}.{version[1]}, and the supervisor needs 3.6 or newer" in line
     assert "RunnerPython" in line
+
+
+def test_a_folder_on_the_node_that_the_shell_text_removed_is_named(
+    written: Callable[..., PodDirectory], tmp_path: Path
+) -> None:
+    job = begun(written('rm -rf "${TMPDIR%/tmp}"'), tmp_path)
+
+    assert "the pod's folders cannot be made on node" in said(job)
+    assert job.story()[-1] == "JobFinished 128"
+
+
+@pytest.mark.parametrize("text", ["exec >&-", "exec 2>&-", "exec <&- >&- 2>&-", "exec >/dev/full 2>&1"])
+def test_shell_text_may_close_its_output(start: Starter, text: str) -> None:
+    job = start(shell("echo ran; exit 7", options=JobOptions(pre_exec=text)))
+
+    assert job.finish() == 7
+    assert job.output == ""
+    assert job.log() == "ran\n"
+
+
+@pytest.mark.parametrize("text", ["unset PATH; exit 3", "rm() { :; }; exit 3"])
+def test_shell_text_that_fails_leaves_nothing_whatever_it_changed(start: Starter, tmp_path: Path, text: str) -> None:
+    job = start(shell("echo ran", options=JobOptions(pre_exec=text)))
+
+    assert job.finish() == 3
+    assert list((tmp_path / "node-tmp").iterdir()) == []
 
 
 @WAYS_TO_BEGIN

@@ -48,7 +48,10 @@ ODD: Mapping[str, str] = {
     "QUOTES": "a\"b'c`id`$(id)$HOME\\",
     "LONG": "x" * 100_000,
     "NASTY": NASTY,
+    "__slurm_sidecar_file": "mine",
     "__slurm_sidecar_value": "mine",
+    "lower_case": "comes after those in the order of files",
+    "N" * 300: "longer than a file's name may be",
 }
 READS_ITSELF = ("/bin/busybox", "cat", "/proc/self/environ")
 """No shell: what the kernel gave the container's first process."""
@@ -109,6 +112,19 @@ def test_the_variables_of_an_image_arrive_as_its_maker_wrote_them(start: Starter
     expected = dict(pair.split("=", 1) for pair in IMAGES_OWN) | {"SPACES": "own"}
 
     assert {name: found.get(name) for name in expected} == expected
+
+
+def test_an_image_that_sets_a_constant_of_the_runtime_says_nothing_in_the_log(start: Starter, built: Any) -> None:
+    file = built(Env=["APPTAINER_NAME=x", "PATH=/bin"])
+
+    assert text_of(start, a_container("main", "echo", "hello", image=str(file))) == "hello\n"
+
+
+def test_an_image_without_a_command_is_named(start: Starter, built: Any) -> None:
+    job = start(a_pod(a_container("main", image=str(built(Env=["PATH=/bin"])))))
+
+    assert job.finish() == 128
+    assert job.log() == "slurm-sidecar: no command specified: neither the pod nor the image has one\n"
 
 
 WORDS = (NASTY, "", "$HOME", "$(id)", "`id`", "it's", '"', "\\", "a\r\nb", "-x", "--", "$(V)", " ")

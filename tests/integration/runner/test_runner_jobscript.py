@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from sidecar.domain.pod import JobOptions, Pod
 from tests.jobs import a_container, a_pod, an_init_container
 from tests.running import Starter, running
@@ -95,3 +97,19 @@ def test_a_second_job_does_not_run_it_again(start: Starter) -> None:
     assert twin.finish() == 0
     assert twin.output == "slurm-sidecar: job 124 runs nothing: job 123 has claimed the pod\n"
     assert twin.log() == "ran\n"
+
+
+@pytest.mark.parametrize("removed", ["$SANDBOX", "$SANDBOX/../*"])
+def test_it_may_remove_its_folder(start: Starter, removed: str) -> None:
+    job = start(scripted(f"#!/bin/sh\nrm -rf {removed}\nexit 3"))
+
+    assert job.finish() == 3
+    assert job.output == ""
+    assert job.story()[-2:] == ["ContainerTerminated main.0 3", "JobFinished 3"]
+
+
+def test_a_code_that_no_process_can_have_still_fails_the_job(start: Starter) -> None:
+    job = start(scripted("#!/bin/sh\necho 256 >$SANDBOX/run-main.status"))
+
+    assert job.finish() == 255
+    assert job.story()[-1] == "JobFinished 255"

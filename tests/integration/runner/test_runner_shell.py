@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from sidecar.domain.pod import (
     JobOptions,
 )
 from sidecar.pod_files.site import JobSite
-from tests.running import Starter, shell, wait_until
+from tests.running import Starter, running, shell, wait_until
 
 
 def test_pre_exec_runs_after_the_claim_with_a_temporary_folder_of_its_own(start: Starter, tmp_path: Path) -> None:
@@ -90,3 +91,25 @@ def test_a_site_s_text_of_windows_lines_runs(start: Starter, tmp_path: Path) -> 
 
     assert job.finish() == 0
     assert job.output.splitlines()[0] == "from the site"
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.04, 0.06])
+def test_a_stop_while_the_supervisor_begins_beside_a_shell_that_stays_starts_nothing(
+    start: Starter, seconds: float
+) -> None:
+    job = start(shell("sleep 55", options=JobOptions(pre_exec="trap 'echo bye' EXIT"), grace_seconds=0))
+    time.sleep(seconds)
+    job.terminate()
+
+    assert job.finish(10) in (143, 137)
+    assert "bye" in job.output
+    assert running("sleep 55") == []
+
+
+def test_a_process_whose_name_the_kernel_cut_within_a_character_is_no_hindrance(start: Starter) -> None:
+    text = 'cp /bin/sleep "$TMPDIR/éééééééé"; "$TMPDIR/éééééééé" 60 &'
+    job = start(shell("exit 7", options=JobOptions(pre_exec=text)))
+
+    assert job.finish() == 7
+    assert job.output == ""
+    assert job.story()[-1] == "JobFinished 7"

@@ -32,8 +32,8 @@ def test_each_variable_is_a_file_and_the_script_the_same_for_all_pods(
     _, empty = made(tmp_path_factory.mktemp("none"))
 
     for kind, expected in (("values", values), ("defaults", defaults)):
-        found = {file.name: file.read_bytes().decode() for file in (folder / kind).iterdir()}
-        assert found == {name: f"{value}." for name, value in expected.items()}
+        found = {file.read_bytes().decode() for file in (folder / kind).iterdir()}
+        assert found == {f"{name}={value}." for name, value in expected.items()}
     script = "10-slurm-sidecar.sh"
     assert (folder / script).read_text() == (empty / script).read_text()
 
@@ -41,7 +41,7 @@ def test_each_variable_is_a_file_and_the_script_the_same_for_all_pods(
 def test_bytes_that_are_no_text_are_kept(tmp_path: Path) -> None:
     _, folder = made(tmp_path, values={"A": "\udcff"})
 
-    assert (folder / "values/A").read_bytes() == b"\xff."
+    assert (folder / "values/0").read_bytes() == b"A=\xff."
 
 
 def test_only_the_owner_can_look_into_it(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from sidecar.runner.private_folder import remove_abandoned
+from sidecar.runner import private_folder
+from sidecar.runner.private_folder import make_private, remove_abandoned
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +57,22 @@ def test_a_folder_that_its_own_job_removes_meanwhile_is_no_error(
 
 def test_a_temporary_folder_that_is_gone_is_no_error(tmp_path: Path) -> None:
     remove_abandoned(str(tmp_path / "gone"))
+
+
+def test_a_place_with_room_for_one_folder_only_is_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mkdir(path: str, mode: int) -> None:
+        if path.startswith(str(tmp_path / "small")) and path.endswith("/tmp"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        made(path, mode)
+
+    made = os.mkdir
+    for name in ("small", "other"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    monkeypatch.setattr(private_folder, "_OTHER_PLACE", str(tmp_path / "other"))
+    folder = make_private(str(tmp_path / "small"))
+
+    assert Path(folder).parent == tmp_path / "other"
+    assert list((tmp_path / "small").iterdir()) == []

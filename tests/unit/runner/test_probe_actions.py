@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import threading
@@ -66,6 +67,16 @@ def test_a_command_is_run_by_the_caller_with_the_limit(loop: Loop) -> None:
         outcome = loop.run(act(loop, {"kind": "exec", "command": ["a", "b"]}, seconds, execute))
         assert (outcome.ok, outcome.words) == (False, "so\nno answer within 1 s")
     assert asked == [(["a", "b"], 3), (["a", "b"], None), (["a", "b"], None)]
+
+
+def test_a_node_on_which_no_process_can_be_started_is_a_failure_and_not_the_end(loop: Loop) -> None:
+    async def execute(_: object, __: object) -> Outcome:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    outcome = loop.run(act(loop, {"kind": "exec", "command": ["true"]}, 1, execute))
+
+    assert not outcome.ok
+    assert "Resource temporarily unavailable" in outcome.words
 
 
 def test_what_is_said_is_cut_between_two_characters(loop: Loop) -> None:
