@@ -72,8 +72,13 @@ class Inside:
         if program is None:
             return Outcome(False, "the container has ended")
         reading, writing = os.pipe()
-        child = processes.fork(self._loop, lambda: _run_inside(command, program, self.first() or program, writing))
-        os.close(writing)
+        try:
+            child = processes.fork(self._loop, lambda: _run_inside(command, program, self.first() or program, writing))
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
         said = _Said(self._loop, reading)
         try:
             ended = await self._loop.first_of(child.exited, seconds=seconds or None)

@@ -18,7 +18,10 @@ async def act(loop: Loop, action: "ActionDocument", seconds: "Optional[float]", 
 
     :param seconds: for the whole of it; ``None`` or 0: no limit
     """
-    outcome = await _limited(loop, action, seconds or None, execute)
+    try:
+        outcome = await _limited(loop, action, seconds or None, execute)
+    except OSError as error:  # the node has no process or descriptor left, which may pass
+        outcome = Outcome(False, f"the node could not do it: {error.strerror}")
     return Outcome(outcome.ok, for_report(outcome.words))
 
 

@@ -68,6 +68,15 @@ def test_a_command_is_run_by_the_caller_with_the_limit(loop: Loop) -> None:
     assert asked == [(["a", "b"], 3), (["a", "b"], None), (["a", "b"], None)]
 
 
+def test_a_command_for_which_the_node_has_no_process_left_is_a_failure(loop: Loop) -> None:
+    async def run(*_: object) -> Outcome:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    outcome = loop.run(act(loop, {"kind": "exec", "command": ["true"]}, 1, run))
+
+    assert (outcome.ok, outcome.words) == (False, "the node could not do it: Resource temporarily unavailable")
+
+
 def test_what_is_said_is_cut_between_two_characters(loop: Loop) -> None:
     async def execute(command: list[str], seconds: float | None) -> Outcome:
         return Outcome(False, "x" + "é" * MAX_CHECK_BYTES)
