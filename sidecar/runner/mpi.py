@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-    from sidecar.runner.contract.pod_document import ContainerDocument, PodDocument
+    from sidecar.runner.contract.pod_document import PodDocument
 
     Prepare = Callable[[str, Dict[str, str], Dict[str, Any]], None]
 
@@ -26,11 +26,6 @@ RANK_FOLDER = "\0rank\0"
 _OTHER_ROOT = "/tmp"  # noqa: S108
 """Where a rank's folder is if the job's temporary folder is of the first node alone."""
 _SECONDS_TO_CLEAN = 10
-
-
-def is_under_mpi(document: "PodDocument", container: "ContainerDocument") -> bool:
-    """Whether mpiexec starts a container: only the pod's main ones, as an init container does its work once."""
-    return document["mpi"] is not None and container["role"] == "main"
 
 
 def obstacle(document: "PodDocument", environment: "Mapping[str, str]") -> str:
@@ -85,14 +80,6 @@ def mpiexec_call(
     """
     program = processes.which("mpiexec", environment.get("PATH", ""))
     return [program, "-np", environment.get("SLURM_NTASKS") or "1", *words, *supervisor, "rank", path]
-
-
-def mpiexec_environment(environment: "Mapping[str, str]") -> "Dict[str, str]":
-    """Ranks that a step of Slurm starts share the job's cores with the steps of other containers.
-
-    :param environment: the job's
-    """
-    return {"SLURM_OVERLAP": "1", **environment}
 
 
 # ---------------------------------------------------------------- one rank

@@ -117,9 +117,3 @@ class Gate:
         """
         flags = os.O_RDWR | os.O_NONBLOCK
         return os.open(os.path.join(self._folder, "arrived"), flags), os.open(os.path.join(self._folder, "open"), flags)
-
-    def forget_values(self) -> None:
-        """Remove the variables: the container has them."""
-        for name in ("values", "defaults"):
-            for variable in os.listdir(os.path.join(self._folder, name)):
-                os.unlink(os.path.join(self._folder, name, variable))

@@ -5,7 +5,7 @@ import os
 from sidecar.runner.contract.facts import MAX_CHECK_BYTES
 from sidecar.runner.probes.outcomes import Outcome, no_answer
 from sidecar.runner.system import namespaces, processes, signals
-from sidecar.runner.system.event_loop import Loop
+from sidecar.runner.system.event_loop import Loop, exit_code
 from sidecar.runner.system.processes import Child
 
 TYPE_CHECKING = False
@@ -72,8 +72,13 @@ class Inside:
         if program is None:
             return Outcome(False, "the container has ended")
         reading, writing = os.pipe()
-        child = processes.fork(self._loop, lambda: _run_inside(command, program, self.first() or program, writing))
-        os.close(writing)
+        try:
+            child = processes.fork(self._loop, lambda: _run_inside(command, program, self.first() or program, writing))
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
         said = _Said(self._loop, reading)
         try:
             ended = await self._loop.first_of(child.exited, seconds=seconds or None)
@@ -108,7 +113,7 @@ def _run_inside(command: "Sequence[str]", program: int, directory_of: int, outpu
             os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(127)
     _, status = os.waitpid(pid, 0)
-    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return exit_code(status)
 
 
 class _Said:

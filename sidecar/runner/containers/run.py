@@ -93,7 +93,12 @@ class Run(Listener):
 
     async def _start_once(self, runtime: "Any") -> "Optional[Started]":
         output = Output(self._loop, self._log)
-        started: "Started" = runtime.start(output.writing)
+        try:
+            started: "Started" = runtime.start(output.writing)
+        except OSError:
+            output.started()
+            await output.finish()
+            raise
         started.output = output
         output.started()
         if await started.wait_to_begin(self._container.must_end):
@@ -119,6 +124,17 @@ class Run(Listener):
         began = self._loop.now()
         inside = self._inside = Inside(self._loop, started.child)
         words_held = self._hold_words(started, inside)
+        try:
+            await self._see_to_its_end(started, inside, began)
+        finally:
+            started.child.kill()  # if it has not ended, an error of ours is on its way
+            code = await started.child.exited
+            await started.output.finish()
+            started.forget()
+            words = self._message(words_held)
+        return self._ended(code, self._loop.now() - began, words, kills)
+
+    async def _see_to_its_end(self, started: "Started", inside: Inside, began: float) -> None:
         has_started, ready = first_health(self._document)
         self._job.report.write(("container_started", self._which(started=has_started, ready=ready)))
         started.let_begin()
@@ -134,10 +150,6 @@ class Run(Listener):
             failed = await terminate(self._loop, started.child, inside, self._document, self._seconds_to_end())
             if failed is not None:
                 self._job.report.write(("container_unhealthy", self._which(check="preStop", message=failed)))
-        code = await started.child.exited
-        await started.output.finish()
-        started.forget()
-        return self._ended(code, self._loop.now() - began, words_held, kills)
 
     def _hold_words(self, started: "Started", inside: Inside) -> "Optional[int]":
         """The file of its last words, where that is in its own ``/dev``: without a way through the image's files."""
@@ -167,33 +179,26 @@ class Run(Listener):
 
     # ---------------------------------------------------------------- end
 
-    def _ended(
-        self, code: int, ran_for: float, words_held: "Optional[int]", kills: "Optional[int]"
-    ) -> "tuple[int, List[Fact]]":
+    def _ended(self, code: int, ran_for: float, words: str, kills: "Optional[int]") -> "tuple[int, List[Fact]]":
         end = self._log.tail(_LOG_WORDS_BYTES, _LOG_WORDS_LINES).decode("utf-8", "replace")
         if start_failures.could_not_execute(code, end, ran_for):
-            words = start_failures.cannot_run_message(self._document["command"], end.rstrip("\n").rsplit("\n", 1)[-1])
-            return self._could_not_run(words, code)
-        fields = self._which(code=code, message=self._last_words(code, words_held, end))
+            last_line = end.rstrip("\n").rsplit("\n", 1)[-1]
+            return self._could_not_run(start_failures.cannot_run_message(self._document["command"], last_line), code)
+        fields = self._which(code=code, message=self._last_words(code, words, end))
         if code == KILLED and memory_kills() != kills:
             fields["oom"] = True
         return code, [("container_terminated", fields)]
 
-    def _last_words(self, code: int, held: "Optional[int]", log_end: str) -> str:
+    def _last_words(self, code: int, words: str, log_end: str) -> str:
         """What the container left for Kubernetes; if it left nothing, what may help to understand its failure."""
-        words = self._message(held).decode("utf-8", "replace")
         if words or code == 0:
             return words
         return log_end if self._document["message_from_log"] else advice(log_end, self._document["writable"])
 
-    def _message(self, held: "Optional[int]") -> bytes:
-        if held is not None:
-            try:
-                return os.read(held, MAX_MESSAGE_BYTES)
-            finally:
-                os.close(held)
+    def _message(self, held: "Optional[int]") -> str:
+        """What the container left for Kubernetes; the file that is held is let go."""
         try:
-            with open(self._work + ".message", "rb") as file:
-                return file.read(MAX_MESSAGE_BYTES)
+            with open(self._work + ".message" if held is None else held, "rb") as file:
+                return file.read(MAX_MESSAGE_BYTES).decode("utf-8", "replace")
         except OSError:
-            return b""
+            return ""

@@ -6,7 +6,5 @@ KILLED = 137
 """128 + SIGKILL."""
 TERMINATED = 143
 """128 + SIGTERM."""
-ENDED_BY_SHELL_TEXT = 1
-"""For a job whose shell text before the containers ended it with 0, so that nobody takes it for a success."""
 TRY_LATER = 75
 """A pull that may well succeed later (``EX_TEMPFAIL`` of sysexits.h)."""

@@ -24,9 +24,6 @@ FACTS: "Dict[str, Tuple[str, ...]]" = {
 
 OPTIONAL: "FrozenSet[str]" = frozenset({"oom", "cannot_run", "message", "started", "ready"})
 
-CHECKS = ("startup", "liveness", "readiness", "postStart", "preStop")
-"""What can be said of a container's health."""
-
 MAX_MESSAGE_BYTES = 4096
 """Of a termination message.
 

@@ -189,7 +189,7 @@ def decode(data: bytes) -> "PodDocument":
     try:
         document = plain_json.loads(data.decode("utf-8"))
         version = document["version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UnreadableDocument("it is damaged, or not written by slurm-sidecar") from None
     if version != VERSION:
         raise UnreadableDocument(f"it has version {version}, and this supervisor reads version {VERSION}")

@@ -86,11 +86,16 @@ class ApptainerLauncher:
         """Start it; it waits at its gate."""
         self._starts += 1
         gate = self._gate()
-        ends = gate.listen()
         line = RuntimeLine(self._job, self._job.document["runtime_commands"])
         _, plain = environment.split(self._recipe.variables)
         argv, variables = line.call(self._call(gate), plain)
-        child = processes.spawn(self._job.loop, argv, variables, output=output, umask=0o022)
+        ends = gate.listen()
+        try:
+            child = processes.spawn(self._job.loop, argv, variables, output=output, umask=0o022)
+        except OSError:
+            for end in ends:
+                os.close(end)
+            raise
         return Started(self._job.loop, child, ends)
 
     def _place(self, kind: str) -> str:

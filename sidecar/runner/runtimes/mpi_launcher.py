@@ -63,6 +63,7 @@ class MpiLauncher:
         }
         mpi.write_call(path, self._call(), {**variables, **plain}, recipe.variables, gate, job.private)
         words = mpi.mpiexec_call(job.document["mpi"] or (), job.variables, supervisor_call(), path)
+        # Ranks that a step of Slurm starts share the job's cores with the steps of other containers.
         argv, given = RuntimeLine(job, job.document["runtime_commands"]).call(words, {"SLURM_OVERLAP": "1"})
         given.update((name, value) for name, value in job.environment.items() if name == b"SLURM_OVERLAP")
         child = processes.spawn(job.loop, argv, given, output=output, umask=0o022)

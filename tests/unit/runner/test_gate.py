@@ -50,14 +50,6 @@ def test_only_the_owner_can_look_into_it(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o077 for path in [folder, *folder.rglob("*")]} == {0}
 
 
-def test_values_are_removed_when_the_container_has_them(tmp_path: Path) -> None:
-    gate, folder = made(tmp_path, values={"A": "1"}, defaults={"B": "2"})
-    gate.forget_values()
-
-    assert [*(folder / "values").iterdir(), *(folder / "defaults").iterdir()] == []
-    assert (folder / "10-slurm-sidecar.sh").exists()
-
-
 def test_a_gate_that_waits_has_two_pipes_that_open_without_a_container(tmp_path: Path) -> None:
     gate, folder = made(tmp_path)
     arrived, opened = gate.listen()

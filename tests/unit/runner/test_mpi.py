@@ -16,7 +16,7 @@ import pytest
 from sidecar.runner import mpi
 from sidecar.runner.system.event_loop import Loop
 from tests.running import wait_until
-from tests.unit.runner.documents import a_container, a_pod, a_volume
+from tests.unit.runner.documents import a_pod, a_volume
 
 if TYPE_CHECKING:
     from sidecar.runner.contract.pod_document import PodDocument
@@ -179,8 +179,6 @@ def test_mpiexec_starts_as_many_ranks_as_the_job_has_tasks() -> None:
         *("mpiexec", "-np", "4", "-l", *supervisor, "rank", "/f")
     ]
     assert mpi.mpiexec_call([], {}, supervisor, "/f")[:3] == ["mpiexec", "-np", "1"]
-    assert mpi.mpiexec_environment({"SLURM_OVERLAP": "0"}) == {"SLURM_OVERLAP": "0"}
-    assert mpi.mpiexec_environment({}) == {"SLURM_OVERLAP": "1"}
 
 
 TWO_NODES = {"SLURM_JOB_NUM_NODES": "2"}
@@ -202,14 +200,6 @@ def test_what_other_nodes_cannot_have_is_an_obstacle(
 ) -> None:
     assert mpi.obstacle(document, environment).startswith(words)
     assert bool(mpi.obstacle(document, environment)) == bool(words)
-
-
-def test_only_main_containers_are_started_by_mpiexec() -> None:
-    document = a_pod(mpi=[])
-
-    assert mpi.is_under_mpi(document, a_container())
-    assert not mpi.is_under_mpi(document, a_container(role="init"))
-    assert not mpi.is_under_mpi(a_pod(), a_container())
 
 
 def test_folders_on_other_nodes_are_removed_through_srun(tmp_path: Path) -> None:

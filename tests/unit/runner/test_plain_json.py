@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from sidecar.runner.contract import plain_json
 
+ROOT = Path(__file__).parents[3]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
@@ -33,6 +37,19 @@ def test_an_object_is_written_so_that_everybody_can_read_it(fields: dict[str, ob
 def test_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"JSON|Expecting|Invalid|Illegal|Extra"):
         plain_json.loads(text)
+
+
+@pytest.mark.parametrize("text", ['{"a": "b', "[1,]", '{"a" 1}', ""])
+def test_it_is_refused_as_well_where_nobody_has_imported_the_usual_module(text: str) -> None:
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from sidecar.runner.contract import plain_json\n"
+        f"try: plain_json.loads({text!r})\n"
+        "except ValueError: sys.exit('json.decoder' in sys.modules)\n"
+        "sys.exit(2)"
+    )
+
+    assert subprocess.run([sys.executable, "-I", "-S", "-c", program], check=False).returncode == 0
 
 
 def same_as_usual(text: str) -> bool:

@@ -1,0 +1,110 @@
+"""One run of a container whose runtime is a program of the test: what goes wrong leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sidecar.runner.containers.run import Run
+from sidecar.runner.contract.layout import PodFiles
+from sidecar.runner.logs import LogWriter
+from sidecar.runner.runtimes.base import Started
+from sidecar.runner.system import processes
+from sidecar.runner.system.event_loop import Future, Loop
+from tests.unit.runner.documents import a_container
+from tests.unit.runner.loops import closing
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    with closing(Loop()) as loop:
+        yield loop
+
+
+class Runtime:
+    """Starts a program of the node."""
+
+    def __init__(self, loop: Loop, *argv: str) -> None:
+        self._loop = loop
+        self._argv = argv
+        self.children: list[processes.Child] = []
+
+    def adapt(self, words: str, say: object) -> bool:
+        return False
+
+    def start(self, output: int) -> Started:
+        child = processes.spawn(self._loop, self._argv, {}, output=output)
+        self.children.append(child)
+        return Started(self._loop, child, None)
+
+
+class FailingRuntime(Runtime):
+    def start(self, output: int) -> Started:
+        raise OSError(28, "No space left on device")
+
+
+def run_with(loop: Loop, tmp_path: Path, runtime: Runtime, report: Callable[..., None]) -> Run:
+    (tmp_path / "logs").mkdir(exist_ok=True)
+    job = SimpleNamespace(
+        loop=loop, work=str(tmp_path), report=SimpleNamespace(write=report), shell_words=str, grace_seconds=int
+    )
+    parts: Any = SimpleNamespace(job=job, runtime_for=lambda *_: runtime)
+    container: Any = SimpleNamespace(
+        name="main", document=a_container(), must_end=Future(), has_started=Future(), job=job
+    )
+    return Run(container, parts, 0, LogWriter(PodFiles(str(tmp_path)), "main", 0, 0, 2, loop))
+
+
+def descriptors() -> set[Path]:
+    return set(Path("/proc/self/fd").iterdir())
+
+
+def nothing_to_report(*_: object) -> None:
+    pass
+
+
+def test_a_start_that_fails_leaves_no_descriptor(loop: Loop, tmp_path: Path) -> None:
+    run = run_with(loop, tmp_path, FailingRuntime(loop), nothing_to_report)
+    before = descriptors()
+
+    with pytest.raises(OSError, match="No space left"):
+        loop.run(run.run("image", []))
+
+    assert descriptors() == before
+
+
+def test_a_fault_of_ours_does_not_leave_the_container_running(loop: Loop, tmp_path: Path) -> None:
+    def failing(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    runtime = Runtime(loop, "/bin/sleep", "1000")
+    run = run_with(loop, tmp_path, runtime, failing)
+    before = descriptors()
+
+    with pytest.raises(OSError, match="Too many open files"):
+        loop.run(run.run("image", []))
+
+    assert [child.exited.value for child in runtime.children] == [137]
+    assert descriptors() == before
+
+
+def test_a_command_that_could_not_be_executed_lets_its_last_words_go(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = tmp_path / "held"
+    held.write_bytes(b"")
+    monkeypatch.setattr(Run, "_hold_words", lambda *_: os.open(held, os.O_RDONLY))
+    runtime = Runtime(loop, "/bin/sh", "-c", "echo 'FATAL:   no such file'; exit 255")
+    run = run_with(loop, tmp_path, runtime, nothing_to_report)
+    before = descriptors()
+
+    code, [(kind, fields)] = loop.run(run.run(str(tmp_path / "no.sif"), []))
+
+    assert (code, kind, fields["cannot_run"]) == (128, "container_terminated", 255)
+    # The log is its owner's to close.
+    assert [path.readlink().name for path in descriptors() - before] == ["main.0.log"]
