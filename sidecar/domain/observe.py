@@ -196,8 +196,8 @@ def has_begun(state: PodState) -> bool:
 
 def _before_containers(verdict: Verdict, last_words: str) -> Verdict:
     """What to say of containers whose job ended before any of them began: most often the job itself knows why."""
-    if verdict.exit_code == 0:
-        return verdict
+    if verdict.exit_code == 0:  # a supervisor always reports: something has taken its place, or kept it from its work
+        verdict = Verdict(exit_code=1, reason="Error", message="the job ended without running its containers")
     why = verdict.message or (
         f"the job ended with exit code {verdict.exit_code} before its containers started;"
         " the shell text before them (CommandPrefix or pre-exec) may have ended it"

@@ -49,13 +49,14 @@ class Report:
         except OSError:
             pass  # as for the bell: the daemon also reads all reports from time to time
 
-    async def finish(self, loop: "Loop") -> None:
-        """Write what could not be written so far, if that can be done in some seconds."""
+    async def finish(self, loop: "Loop") -> bool:
+        """Write what could not be written so far; return whether that could be done in some seconds."""
         for _ in range(_LAST_TRIES):
             if not self._unwritten:
-                return
+                return True
             await loop.sleep(1)
             self._send()
+        return not self._unwritten
 
     def write_stopping(self, signal_name: str = "TERM") -> None:
         """Say once that the job was asked to stop; what follows may have its cause in that."""

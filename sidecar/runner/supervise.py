@@ -49,7 +49,9 @@ async def _whole(job: Job) -> int:
         await _clean_ranks(job)
     await processes.kill_rest(job.loop, with_session=job.document["has_shell_text"])
     job.report.write(("job_finished", {"code": code}))
-    await job.report.finish(job.loop)
+    if not await job.report.finish(job.loop):
+        sys.stderr.write(f"slurm-sidecar: the report of pod {job.document['name']} cannot be written\n")
+        code = code or CANNOT_RUN  # nobody could tell a success
     parts.images.remove_leftovers()
     parts.mounts.remove()
     remove_tree(job.private)

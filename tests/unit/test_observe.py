@@ -345,5 +345,13 @@ def test_the_last_words_of_a_job_are_not_a_containers_that_has_begun() -> None:
     assert only_end(a_state(*RUNNING), seen, exited(3)) == (3, "Error", "")
 
 
-def test_a_job_that_slurm_calls_completed_needs_no_words() -> None:
-    assert only_end(a_state(*RUNNING), evidence(last_words="bye")) == (0, "Completed", "")
+def test_a_completed_job_that_ran_nothing_has_failed() -> None:
+    code, reason, message = only_end(a_state(*RUNNING), evidence(last_words="bye"))
+
+    assert (code, reason) == (1, "Error")
+    assert "without running its containers" in message
+    assert message.endswith("bye")
+
+
+def test_a_completed_job_that_cannot_report_has_succeeded() -> None:
+    assert only_end(a_state(*RUNNING), evidence(last_words=None)) == (0, "Completed", "")
