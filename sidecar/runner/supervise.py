@@ -30,8 +30,6 @@ def supervise(document: "PodDocument", *, directory: str, files_root: str, priva
         environment=left_by_shell(),
     )
     job.heed_signals()
-    if document["has_shell_text"]:
-        write_private(os.path.join(private, "supervisor.pid"), str(os.getpid()))  # the batch script's shell may stay
     job.report.write(("job_started", {"job": job.id, "node": job.node}))
     if document["deadline_seconds"]:
         job.set_deadline(document["deadline_seconds"], began_at)
@@ -39,7 +37,6 @@ def supervise(document: "PodDocument", *, directory: str, files_root: str, priva
 
 
 async def _whole(job: Job) -> int:
-    os.mkdir(job.work, 0o700)
     parts = Parts(job)
     try:
         code = await _run(job, parts)
@@ -76,12 +73,23 @@ def _obstacle(job: Job) -> str:
     return obstacle(job.document, job.variables)
 
 
+def _make_places(job: Job) -> None:
+    """Make what this program itself needs on the node.
+
+    :raises OSError: it cannot be made
+    """
+    os.mkdir(job.work, 0o700)
+    if job.document["has_shell_text"]:  # the batch script's shell may stay, and hands on to us what it is told
+        write_private(os.path.join(job.private, "supervisor.pid"), str(os.getpid()))
+
+
 async def _run(job: Job, parts: Parts) -> int:
     problem = _obstacle(job)
     if problem:
         sys.stderr.write(f"slurm-sidecar: {problem}\n")
         return CANNOT_RUN
     try:
+        _make_places(job)
         parts.prepare()
     except OSError as error:
         sys.stderr.write(
