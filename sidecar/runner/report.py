@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Fact = Tuple[str, Dict[str, Any]]
 
 _LAST_TRIES = 10
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+"""The pod's user may have put a link or a pipe in a file's place."""
 
 
 class Report:
@@ -75,7 +77,7 @@ def _line(kind: str, now: float, fields: "Dict[str, Any]") -> bytes:
 
 
 def _append(path: str, data: bytes) -> int:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(path, _APPEND, 0o600)
     try:
         return os.write(descriptor, data)
     finally:

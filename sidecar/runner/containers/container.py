@@ -1,5 +1,7 @@
 """A container over all of its runs: started, started again as restartPolicy says, and ended when it must."""
 
+import os
+
 from sidecar.runner.containers.restarts import Backoff, may_restart, policy_of
 from sidecar.runner.containers.run import Run
 from sidecar.runner.containers.start_failures import lacks_runtime
@@ -8,7 +10,9 @@ from sidecar.runner.logs import LogWriter
 from sidecar.runner.node.host_paths import CannotMount
 from sidecar.runner.node.image_config import NoCommand
 from sidecar.runner.node.images import gives_up
+from sidecar.runner.system import processes
 from sidecar.runner.system.event_loop import Future
+from sidecar.runner.system.folders import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ class Container:
             # In one write: an end without what follows would be the pod's end to Kubernetes.
             self._job.report.write(*ended, ("container_restarting", self._which(attempt, delay=_whole(delay))))
             ended = []
+            self._remove_work(attempt - 1)
             if await self._loop.first_of(self.must_end, seconds=delay) is not None:
                 break
         if ended:
@@ -69,6 +74,18 @@ class Container:
         if self.must_end.is_done or self._image_is_lost:
             return False
         return may_restart(self._policy, code, attempt, self._job.site["max_restarts"])
+
+    def _remove_work(self, attempt: int) -> None:
+        """What a run wrote to its image goes with it, or a pod that starts again and again would fill the node's disk.
+
+        In a process of its own: there may be much to remove.
+        """
+        prefix = f"{self.name}.{attempt}."
+        try:
+            old = [name for name in os.listdir(self._job.work) if name.startswith(prefix)]
+            processes.fork(self._loop, lambda: _remove_all([os.path.join(self._job.work, name) for name in old]))
+        except OSError:
+            pass  # it goes with the job
 
     def _which(self, attempt: int, **more: object) -> "dict[str, object]":
         return {"container": self.name, "attempt": attempt, **more}
@@ -139,6 +156,12 @@ class Container:
             return await fetching if fetching.is_done and not self.must_end.is_done else None
         finally:
             fetching.cancel()
+
+
+def _remove_all(paths: "List[str]") -> int:
+    for path in paths:
+        remove_tree(path)
+    return 0
 
 
 def _whole(seconds: float) -> int:

@@ -82,8 +82,9 @@ class Task(Future):
             self._waits_for = None
         self._step(Cancelled())
 
-    def _wake(self, _: Future) -> None:
-        self._loop.call_soon(self._step)
+    def _wake(self, came: Future) -> None:
+        # Unless it is cancelled meanwhile, and waits for something else at its end.
+        self._loop.call_soon(lambda: self._step() if self._waits_for is came else None)
 
     def _step(self, error: "Optional[BaseException]" = None) -> None:
         if self.is_done:
@@ -229,13 +230,13 @@ class Loop:
         await self._watch(descriptor, select.EPOLLOUT)
 
     async def _watch(self, descriptor: int, events: int) -> None:
-        future = self._watched[descriptor] = Future()
         try:
             self._poll.register(descriptor, events)
         except OSError as error:
             if error.errno != errno.EPERM:
                 raise
             return  # a plain file can always be read
+        future = self._watched[descriptor] = Future()
         try:
             await future
         finally:

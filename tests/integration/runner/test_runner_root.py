@@ -11,7 +11,7 @@ from sidecar.domain.pod import HostPathVolume, Mount, RestartPolicy
 from sidecar.pod_files.site import JobSite
 from tests import oci
 from tests.jobs import a_container, a_pod
-from tests.running import NASTY, Starter
+from tests.running import NASTY, Starter, wait_until
 
 CONFIG = {
     "Entrypoint": ["/bin/printf", "<%s>"],
@@ -47,6 +47,23 @@ def test_a_container_may_write_to_its_image_and_every_attempt_starts_afresh(
     for attempt in (0, 1):
         assert job.log(attempt=attempt).splitlines() == ["ls: /new: No such file or directory", "made"]
     assert list((tmp_path / "node-tmp").iterdir()) == []
+
+
+def test_what_a_run_wrote_is_gone_before_the_job_ends(start: Starter, registry_image: str, tmp_path: Path) -> None:
+    text = "echo made >/new-and-unique; [ -e /count/2 ] && sleep 30; touch /count/$(ls /count | wc -l); exit 1"
+    count = tmp_path / "count"
+    count.mkdir()
+    main = a_container("main", "sh", "-c", text, image=registry_image, mounts=(Mount(volume="count", path="/count"),))
+    volume = HostPathVolume(name="count", path=str(count))
+    job = start(a_pod(main, volumes=(volume,), restart_policy=RestartPolicy.ON_FAILURE, grace_seconds=0))
+    wait_until((count / "1").exists)
+
+    def written() -> list[Path]:
+        return list((tmp_path / "node-tmp").glob("*/work/main.0.*/upper/new-and-unique"))
+
+    wait_until(lambda: not written())
+    job.terminate()
+    job.finish()
 
 
 def test_a_read_only_root_cannot_be_written_but_temporary_folders_can(start: Starter, registry_image: str) -> None:

@@ -62,6 +62,7 @@ def a_pod(*containers: ContainerDocument, site: dict[str, Any] | None = None, **
         "mpi": None,
         "runtime_commands": "",
         "in_mesh": False,
+        "has_shell_text": False,
         "tunnel_commands": "",
         "job_script": "",
         "names": {

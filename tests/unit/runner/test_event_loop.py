@@ -115,6 +115,31 @@ def test_a_task_cancelled_before_its_first_step_never_runs(loop: InstantLoop) ->
     assert ran == []
 
 
+def test_a_task_cancelled_after_what_it_waited_for_came_waits_at_its_end_for_that_alone(loop: InstantLoop) -> None:
+    came, last, story = Future(), Future(), []
+
+    async def held() -> None:
+        try:
+            await came
+        finally:
+            await last
+            story.append("last")
+
+    async def whole() -> None:
+        task = loop.start(held())
+        await loop.sleep(1)
+        came.set()
+        task.cancel()
+        await loop.sleep(1)
+        story.append("whole")
+        last.set()
+        await task
+
+    loop.run(whole())
+
+    assert story == ["whole", "last"]
+
+
 def test_cancelling_reaches_a_task_through_what_it_awaits(loop: InstantLoop) -> None:
     seen = []
 
@@ -340,6 +365,22 @@ def test_a_full_pipe_is_writable_when_there_is_room(real: Loop) -> None:
 def test_a_plain_file_is_always_readable(real: Loop) -> None:
     with Path(__file__).open("rb") as file:
         real.run(real.readable(file.fileno()))
+
+
+def test_who_waits_for_a_descriptor_is_not_forgotten_for_another_who_may_not(real: Loop) -> None:
+    reading, writing = os.pipe()
+
+    async def whole() -> None:
+        first = real.start(real.readable(reading))
+        await real.sleep(0)
+        with pytest.raises(FileExistsError):
+            await real.readable(reading)
+        os.write(writing, b"x")
+        await first
+
+    real.run(whole())
+    for end in (reading, writing):
+        os.close(end)
 
 
 def test_a_cancelled_wait_does_not_keep_the_descriptor(real: Loop) -> None:
