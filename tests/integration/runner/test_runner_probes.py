@@ -88,10 +88,11 @@ def test_a_command_runs_as_one_of_the_containers_processes(start: Starter) -> No
         "LANGUAGE": "x",
     }
     main = """
-        echo $$ >/tmp/id; tr '\\0' '\\1' </proc/$$/environ >/tmp/own
+        echo $$ >/tmp/id; tr '\\0' '\\1' </proc/$$/environ >/tmp/own.new; mv /tmp/own.new /tmp/own
         until [ -e /tmp/asked ]; do sleep 0.1; done; cat /tmp/asked; exit 3
     """
     ask = """
+        [ -e /tmp/own ] || exit 1
         tr '\\0' '\\1' </proc/$$/environ >/tmp/its; set -- /proc/$$/fd/* # and the one that this reads
         { pwd; umask; cat /proc/$(cat /tmp/id)/comm; tr '\\1' '\\n' </tmp/own | sort >/tmp/o
           tr '\\1' '\\n' </tmp/its | sort >/tmp/i
