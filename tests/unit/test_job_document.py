@@ -340,7 +340,10 @@ def test_any_environment_and_any_words_arrive(env: list[tuple[str, str]], comman
     assert (found["command"], found["args"]) == (command, args)
 
 
-@pytest.mark.parametrize("name", ["", "a=b", "APPTAINER_NAME", "a\0b", "\ud800"])
+RUNTIME_CONSTANTS = ("APPTAINER_NAME", "APPTAINER_CONTAINER", "APPTAINER_INSTANCE")
+
+
+@pytest.mark.parametrize("name", ["", "a=b", *RUNTIME_CONSTANTS, "a\0b", "\ud800"])
 def test_a_variable_that_no_process_can_have_is_refused_without_its_value(name: str) -> None:
     with pytest.raises(UnsupportedPod) as failure:
         document_of(a_pod(a_container("main", "true", env={name: "s3cr3t"})))
@@ -348,6 +351,13 @@ def test_a_variable_that_no_process_can_have_is_refused_without_its_value(name: 
     shown = name.encode(errors="backslashreplace").decode()
     assert str(failure.value).startswith(f"container main: environment variable {shown}")
     assert "s3cr3t" not in str(failure.value)
+
+
+def test_names_of_apptainers_own_mean_nothing_to_enroot() -> None:
+    pod = a_pod(a_container("main", "true", env={"APPTAINER_NAME": "mine"}))
+    site = JobSite(data_root=Path("/data"), runtime="enroot")
+
+    assert pod_document_of(pod, a_plan(pod), site)["containers"][0]["env"] == [["APPTAINER_NAME", "mine"]]
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "\0nodeName", "\0secret\0"])
