@@ -78,18 +78,28 @@ class Run(Listener):
         self._image = image
         runtime = self._parts.runtime_for(self._document, image, binds, self._work)
         for seconds in (*start_failures.RETRY_SECONDS, None):
-            started = await self._start_once(runtime)
-            while started is not None and not started.has_begun and runtime.adapt(started.words, self._say):
-                started = await self._start_once(runtime)
-            if started is None or started.has_begun:
-                return started
-            if seconds is None or not start_failures.may_pass(started.words):
-                started.output.let_through()
-                return started
+            try:
+                started = await self._start_adapted(runtime)
+            except OSError as error:  # of this node, before anything of the container has run
+                if seconds is None or error.errno not in start_failures.PASSING_ERRORS:
+                    raise
+            else:
+                if started is None or started.has_begun:
+                    return started
+                if seconds is None or not start_failures.may_pass(started.words):
+                    started.output.let_through()
+                    return started
             self._say(f"the container could not be started; it is tried again in {seconds} s")
             if await self._loop.first_of(self._container.must_end, seconds=seconds) is not None:
                 return None
         return None
+
+    async def _start_adapted(self, runtime: "Any") -> "Optional[Started]":
+        """Start it, at once again without what this node cannot do."""
+        started = await self._start_once(runtime)
+        while started is not None and not started.has_begun and runtime.adapt(started.words, self._say):
+            started = await self._start_once(runtime)
+        return started
 
     async def _start_once(self, runtime: "Any") -> "Optional[Started]":
         output = Output(self._loop, self._log)

@@ -1,5 +1,7 @@
 """What the runtime's words mean when a container has not begun, or has ended at once."""
 
+import errno
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional, Sequence
@@ -13,6 +15,8 @@ Source: https://github.com/apptainer/apptainer/blob/main/pkg/sylog/sylog.go
 """
 RETRY_SECONDS = (1, 2, 4)
 """The waits before a container that could not begin is started again."""
+PASSING_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT})
+"""Of a node that has too many processes or too little room just now."""
 _FINAL = (
     "no such file or directory",
     "doesn't exist",

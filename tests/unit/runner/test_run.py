@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -45,8 +46,18 @@ class Runtime:
 
 
 class FailingRuntime(Runtime):
+    """Of a node that lacks what a start needs, for so many starts."""
+
+    def __init__(self, loop: Loop, error: OSError, failures: int) -> None:
+        super().__init__(loop, "/bin/true")
+        self._error = error
+        self.failures_left = failures
+
     def start(self, output: int) -> Started:
-        raise OSError(28, "No space left on device")
+        if self.failures_left:
+            self.failures_left -= 1
+            raise self._error
+        return super().start(output)
 
 
 def run_with(loop: Loop, tmp_path: Path, runtime: Runtime, report: Callable[..., None]) -> Run:
@@ -77,13 +88,25 @@ def nothing_to_report(*_: object) -> None:
 
 
 def test_a_start_that_fails_leaves_no_descriptor(loop: Loop, tmp_path: Path) -> None:
-    run = run_with(loop, tmp_path, FailingRuntime(loop), nothing_to_report)
+    runtime = FailingRuntime(loop, OSError(13, "Permission denied"), failures=2)
+    run = run_with(loop, tmp_path, runtime, nothing_to_report)
     before = descriptors(tmp_path)
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="Permission denied"):
         loop.run(run.run("image", []))
 
     assert opened_since(before, tmp_path) == []
+    assert runtime.failures_left == 1
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOSPC])
+def test_a_start_that_a_node_cannot_make_just_now_is_made_later(loop: Loop, tmp_path: Path, number: int) -> None:
+    runtime = FailingRuntime(loop, OSError(number, "not now"), failures=1)
+    run = run_with(loop, tmp_path, runtime, nothing_to_report)
+    code, [(kind, _)] = loop.run(run.run("image", []))
+
+    assert (code, kind, len(runtime.children)) == (0, "container_terminated", 1)
+    assert "tried again in 1 s" in (tmp_path / "logs" / "main.0.log").read_text()
 
 
 def test_a_fault_of_ours_does_not_leave_the_container_running(loop: Loop, tmp_path: Path) -> None:
